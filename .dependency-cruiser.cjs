@@ -1,0 +1,63 @@
+/**
+ * The rooms of src/ and who may import whom (CONTEXT.md, Architecture).
+ *
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+module.exports = {
+  forbidden: [
+    {
+      name: 'protocol-imports-no-room',
+      severity: 'error',
+      from: { path: '^src/protocol/' },
+      to: { path: '^src/', pathNot: '^src/protocol/' }
+    },
+    {
+      name: 'store-imports-protocol-alone',
+      severity: 'error',
+      from: { path: '^src/store/' },
+      to: { path: '^src/', pathNot: '^src/(store|protocol)/' }
+    },
+    {
+      name: 'point-imports-protocol-and-store',
+      severity: 'error',
+      from: { path: '^src/point/' },
+      to: { path: '^src/', pathNot: '^src/(point|protocol|store)/' }
+    },
+    {
+      name: 'client-imports-protocol-alone',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { path: '^src/', pathNot: '^src/(client|protocol)/' }
+    },
+    {
+      name: 'cli-uses-the-front-door',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/', pathNot: '^src/(cli/|index\\.ts$)' }
+    },
+    {
+      name: 'nothing-from-node-in-a-browser',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { dependencyTypes: ['core'] }
+    },
+    {
+      name: 'no-circular-imports',
+      comment: 'of values; a class and the index that describes it may know each other\'s types',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { path: '^src/', orphan: true },
+      to: {}
+    }
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' }
+  }
+}

@@ -1,0 +1,23 @@
+import neostandard from 'neostandard'
+
+export default [
+  ...neostandard({
+    ts: true,
+    ignores: ['dist', 'coverage', 'interop/rust', 'interop/go', 'interop/python', 'src/protocol/message.ts']
+  }),
+  {
+    rules: {
+      // a type and a value of one name are one thing to TypeScript, which reports real redeclarations
+      '@typescript-eslint/no-redeclare': 'off'
+    }
+  },
+  {
+    // what a browser bundles: everything but the programs
+    files: ['src/**/*.ts'],
+    ignores: ['src/cli/**'],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: ['node:*'] }],
+      'no-restricted-globals': ['error', 'Buffer', 'process']
+    }
+  }
+]

@@ -1,0 +1,32 @@
+/**
+ * What the specification fixes or recommends (libp2p/specs, rendezvous/README.md r3), and the bounds
+ * that other implementations make necessary. Durations are milliseconds.
+ */
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+/** The protocol both sides negotiate. */
+export const PROTOCOL_ID = '/rendezvous/1.0.0'
+
+/** The lifetime of a registration that names none ("Registration Lifetime"). */
+export const DEFAULT_TTL = 2 * HOUR
+
+/** Recommended minimum ("Recommendations for Rendezvous Points configurations"). */
+export const MIN_TTL = 2 * HOUR
+
+/** Recommended maximum, same place. */
+export const MAX_TTL = 72 * HOUR
+
+/** Bytes of UTF-8, same place. */
+export const MAX_NAMESPACE_LENGTH = 255
+
+/** Bytes of a response: rust-libp2p closes the stream on a longer message. */
+export const MAX_RESPONSE_SIZE = 1024 * 1024
+
+/** Bytes of a response that the client accepts: what go-libp2p's points may send. */
+export const MAX_ACCEPTED_RESPONSE_SIZE = 4 * 1024 * 1024
+
+/** How long one request may take. */
+export const REQUEST_TIMEOUT = 10 * SECOND
