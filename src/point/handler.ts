@@ -1,0 +1,292 @@
+import { InvalidMessageError } from '@libp2p/interface'
+import { raceSignal } from 'race-signal'
+import { decodeStrictly } from '../protocol/codec.ts'
+import { Status } from '../protocol/errors.ts'
+import { Message } from '../protocol/message.ts'
+import { namespaceProblem } from '../protocol/namespace.ts'
+import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
+import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
+import { decodeCookie } from './cookie.ts'
+import { encodeListing } from './listing.ts'
+import type { Authorize, AuthorizeRequest } from './index.ts'
+import type { PointSettings } from './settings.ts'
+import type { ErrorStatus } from '../protocol/errors.ts'
+import type { ListQuery, StoredRegistration, RegistrationStore } from '../store/index.ts'
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
+
+/** How the request got here, for `authorize`. */
+export interface RequestContext {
+  connection: Connection
+  /** Aborts when an answer would come too late. */
+  signal: AbortSignal
+}
+
+/** What a request led to. */
+export type Outcome =
+  | { type: 'registration:added' | 'registration:refreshed' | 'registration:removed', registration: StoredRegistration }
+  | { type: 'registration:rejected' | 'discover:rejected', namespace: string | undefined, status: ErrorStatus, statusText: string, cause?: unknown }
+  | { type: 'discover:served', namespace: string | undefined, registrations: number }
+  /** Nothing was registered that could have been unregistered. */
+  | { type: 'nothing' }
+
+export interface Answer {
+  /** UNREGISTER has none. */
+  response: Uint8Array | undefined
+  outcome: Outcome
+}
+
+/** Signatures that are remembered as verified; with the usual envelope, a megabyte or two. */
+const REMEMBERED_RECORDS = 4_096
+
+/** Ends a request early. */
+class Refusal extends Error {
+  constructor (readonly status: ErrorStatus, message: string, cause?: unknown) {
+    super(message, { cause })
+  }
+}
+
+/**
+ * Decides what a point answers: who asks, what, and when goes in; the response and what came of it
+ * come out. It knows no stream, no timer and no clock.
+ */
+export class RequestHandler {
+  readonly #store: RegistrationStore
+  readonly #settings: PointSettings
+  readonly #authorize: Authorize | undefined
+  readonly #records = new PeerRecords(REMEMBERED_RECORDS)
+
+  constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize) {
+    this.#store = store
+    this.#settings = settings
+    this.#authorize = authorize
+  }
+
+  /**
+   * Answers one request.
+   *
+   * @throws {InvalidMessageError} when the bytes are no request; the stream they came on is of no
+   * further use
+   */
+  async handle (peer: PeerId, request: Uint8Array | Uint8ArrayList, now: number, context: RequestContext): Promise<Answer> {
+    const message = decodeRequest(request)
+
+    try {
+      if (message.register != null) {
+        return await this.#register(peer, message.register, now, context)
+      } else if (message.discover != null) {
+        return await this.#discover(peer, message.discover, now, context)
+      }
+
+      return await this.#unregister(peer, message.unregister, now, context)
+    } catch (err) {
+      return refused(message, err instanceof Refusal
+        ? err
+        // its words are for the log of this node, not for a peer
+        : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', err))
+    }
+  }
+
+  /**
+   * Answers a request that is not even looked into.
+   *
+   * @throws {InvalidMessageError} as `handle` does
+   */
+  refuse (request: Uint8Array | Uint8ArrayList, status: ErrorStatus, statusText: string): Answer {
+    return refused(decodeRequest(request), new Refusal(status, statusText))
+  }
+
+  async #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext): Promise<Answer> {
+    const namespace = this.#checkNamespace(ns)
+    const ttl = this.#checkTtl(wireTtl)
+    const envelope = await this.#checkRecord(peer, signedPeerRecord, namespace, context)
+    const result = await this.#ask(context, store => store.register({
+      namespace,
+      peer: peer.toString(),
+      signedPeerRecord: envelope,
+      ttl
+    }, this.#settings, now))
+
+    if ('limit' in result) {
+      throw new Refusal(Status.E_UNAVAILABLE, `${result.limit} (${this.#settings[result.limit]}) is reached`)
+    }
+
+    return {
+      outcome: {
+        type: result.refreshed ? 'registration:refreshed' : 'registration:added',
+        registration: result.registration
+      },
+      response: Message.encode({
+        type: Message.MessageType.REGISTER_RESPONSE,
+        registerResponse: { status: Status.OK, ttl: toWireTtl(ttl) }
+      })
+    }
+  }
+
+  async #unregister (peer: PeerId, unregister: Message.Unregister | undefined, now: number, context: RequestContext): Promise<Answer> {
+    const registration = await this.#ask(context, store => store.unregister(unregister?.ns ?? '', peer.toString(), now))
+
+    return {
+      outcome: registration == null ? { type: 'nothing' } : { type: 'registration:removed', registration },
+      response: undefined
+    }
+  }
+
+  async #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext): Promise<Answer> {
+    const namespace = ns == null || ns === '' ? undefined : this.#checkNamespace(ns)
+    const query: ListQuery = { namespace, after: checkCookie(cookie, namespace), limit: this.#pageSize(limit) }
+    await this.#checkAuthorized({ peer, action: 'discover', namespace, ...context })
+    const page = await this.#ask(context, store => store.list(query, now))
+
+    if (page == null) {
+      throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made by another store')
+    }
+
+    const { response, registrations } = encodeListing(page, namespace, now)
+
+    return {
+      outcome: { type: 'discover:served', namespace, registrations },
+      response
+    }
+  }
+
+  #checkNamespace (namespace: string | undefined): string {
+    const problem = namespaceProblem(namespace, this.#settings.maxNamespaceLength)
+
+    if (problem != null) {
+      throw new Refusal(Status.E_INVALID_NAMESPACE, problem)
+    }
+
+    return namespace as string
+  }
+
+  #checkTtl (wireTtl: bigint | undefined): number {
+    const { minTtl, defaultTtl, maxTtl } = this.#settings
+    const ttl = wireTtl == null ? defaultTtl : fromWireTtl(wireTtl)
+
+    if (ttl < minTtl || ttl > maxTtl) {
+      throw new Refusal(Status.E_INVALID_TTL, `a TTL of ${toWireTtl(minTtl)} to ${toWireTtl(maxTtl)} seconds is accepted, not ${wireTtl}`)
+    }
+
+    return ttl
+  }
+
+  /** The checks of a record, the cheap ones first: to verify a signature costs more than all others. */
+  async #checkRecord (peer: PeerId, envelope: Uint8Array | undefined, namespace: string, context: RequestContext): Promise<Uint8Array> {
+    if (envelope == null) {
+      throw new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, 'a signed peer record is required')
+    }
+
+    try {
+      const record = this.#records.open(envelope)
+
+      if (!record.peerId.equals(peer)) {
+        throw new Refusal(Status.E_NOT_AUTHORIZED, 'a peer may register only itself')
+      }
+
+      await this.#checkAuthorized({ peer, action: 'register', namespace, ...context })
+
+      return (await record.certify()).envelope
+    } catch (err) {
+      throw err instanceof InvalidRecordError
+        ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, err.message)
+        : err
+    }
+  }
+
+  async #checkAuthorized (request: AuthorizeRequest): Promise<void> {
+    if (this.#authorize == null) {
+      return
+    }
+
+    let isAuthorized = false
+    let cause: unknown
+
+    try {
+      isAuthorized = await raceSignal(Promise.resolve(this.#authorize(request)), request.signal)
+    } catch (err) {
+      cause = err
+    }
+
+    if (isAuthorized !== true) {
+      throw new Refusal(Status.E_NOT_AUTHORIZED, 'this point does not allow it', cause)
+    }
+  }
+
+  #pageSize (limit: bigint | undefined): number {
+    const { maxDiscoverLimit } = this.#settings
+
+    return limit == null || limit === 0n ? maxDiscoverLimit : Math.min(Number(limit), maxDiscoverLimit)
+  }
+
+  async #ask <T> ({ signal }: RequestContext, question: (store: RegistrationStore) => T | Promise<T>): Promise<T> {
+    try {
+      const answer = question(this.#store)
+
+      return answer instanceof Promise ? await raceSignal(answer, signal) : answer
+    } catch (err) {
+      throw new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
+    }
+  }
+}
+
+/**
+ * A message that is a request and has the part that its type promises.
+ */
+function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Pick<Message, 'register' | 'unregister' | 'discover'> {
+  const { type, register, unregister, discover } = decodeStrictly(bytes)
+
+  if (type === Message.MessageType.REGISTER && register != null) {
+    return { register }
+  } else if (type === Message.MessageType.DISCOVER && discover != null) {
+    return { discover }
+  } else if (type === Message.MessageType.UNREGISTER && unregister != null) {
+    return { unregister }
+  }
+
+  throw new InvalidMessageError(`Not a request: ${type ?? 'a message without a type'}`)
+}
+
+function refused (message: ReturnType<typeof decodeRequest>, { status, message: statusText, cause }: Refusal): Answer {
+  if (message.register != null) {
+    return {
+      outcome: { type: 'registration:rejected', namespace: message.register.ns, status, statusText, cause },
+      response: Message.encode({
+        type: Message.MessageType.REGISTER_RESPONSE,
+        registerResponse: { status, statusText }
+      })
+    }
+  }
+
+  if (message.discover != null) {
+    return {
+      outcome: { type: 'discover:rejected', namespace: message.discover.ns, status, statusText, cause },
+      response: Message.encode({
+        type: Message.MessageType.DISCOVER_RESPONSE,
+        discoverResponse: { registrations: [], status, statusText }
+      })
+    }
+  }
+
+  // UNREGISTER has no response that could say so
+  throw new InvalidMessageError(statusText)
+}
+
+/** The cursor of a cookie for this namespace; an empty cookie is what some clients send for none. */
+function checkCookie (bytes: Uint8Array | undefined, namespace: string | undefined): number | undefined {
+  if (bytes == null || bytes.byteLength === 0) {
+    return
+  }
+
+  const cookie = decodeCookie(bytes)
+
+  if (cookie == null) {
+    throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie is malformed')
+  }
+
+  if (cookie.namespace !== (namespace ?? '')) {
+    throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made for another namespace')
+  }
+
+  return cookie.cursor
+}

@@ -1,0 +1,59 @@
+import type { Outcome } from './handler.ts'
+import type { ResetReason } from './inbound-stream.ts'
+import type { StoreSize } from '../store/index.ts'
+import type { Counter, CounterGroup, Metrics } from '@libp2p/interface'
+
+const PREFIX = 'libp2p_rendezvous_point'
+
+/**
+ * What a point counts. Without a metrics service it counts nothing.
+ */
+export class PointMetrics {
+  readonly #outcomes: CounterGroup | undefined
+  readonly #refusals: CounterGroup | undefined
+  readonly #resets: CounterGroup | undefined
+  readonly #listed: Counter | undefined
+
+  constructor (metrics: Metrics | undefined, size: () => StoreSize) {
+    this.#outcomes = metrics?.registerCounterGroup(`${PREFIX}_outcomes_total`, {
+      label: 'outcome',
+      help: 'What requests led to, and registrations that expired'
+    })
+    this.#refusals = metrics?.registerCounterGroup(`${PREFIX}_refusals_total`, {
+      label: 'status',
+      help: 'Requests refused, by the status they were answered with'
+    })
+    this.#resets = metrics?.registerCounterGroup(`${PREFIX}_streams_reset_total`, {
+      label: 'reason',
+      help: 'Streams this point reset'
+    })
+    this.#listed = metrics?.registerCounter(`${PREFIX}_registrations_listed_total`, {
+      help: 'Registrations sent in responses to DISCOVER'
+    })
+
+    for (const what of ['registrations', 'namespaces', 'peers'] as const) {
+      metrics?.registerMetric(`${PREFIX}_${what}`, {
+        help: `Held now: ${what}`,
+        calculate: () => size()[what]
+      })
+    }
+  }
+
+  answered (outcome: Outcome): void {
+    this.#outcomes?.increment({ [outcome.type]: 1 })
+
+    if ('status' in outcome) {
+      this.#refusals?.increment({ [outcome.status]: 1 })
+    } else if (outcome.type === 'discover:served') {
+      this.#listed?.increment(outcome.registrations)
+    }
+  }
+
+  expired (count: number): void {
+    this.#outcomes?.increment({ 'registration:expired': count })
+  }
+
+  reset (reason: ResetReason): void {
+    this.#resets?.increment({ [reason]: 1 })
+  }
+}
