@@ -1,0 +1,371 @@
+import { AbortError, NotStartedError, peerDiscoverySymbol, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { debounce } from '@libp2p/utils'
+import { setMaxListeners, TypedEventEmitter } from 'main-event'
+import { NoAddressesError } from '../protocol/errors.ts'
+import { checkNamespace } from '../protocol/namespace.ts'
+import { PeerRecords } from '../protocol/peer-record.ts'
+import { withinTime } from './deadline.ts'
+import { Discovered } from './discovered.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { Listings, PAGE_SIZE } from './listing.ts'
+import { ClientMetrics } from './metrics.ts'
+import { OwnRecord } from './own-record.ts'
+import { PeerStoreWriter } from './peer-store-writer.ts'
+import { Points } from './points.ts'
+import { Poller } from './poller.ts'
+import { checkDuration, checkLimit, clientSettings } from './settings.ts'
+import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions, PointOptions, RegisterOptions, Registration, RendezvousClientComponents, RendezvousClientEvents, RendezvousClientInit, RendezvousClient as RendezvousClientInterface } from './index.ts'
+import type { ClientEvent } from './metrics.ts'
+import type { RemotePoint } from './remote-point.ts'
+import type { ClientSettings } from './settings.ts'
+import type { Logger, PeerDiscovery, Startable } from '@libp2p/interface'
+
+/** The default limit of a listing. */
+const MAX_LISTED = 100_000
+
+/** Verified records that are remembered. */
+const REMEMBERED_RECORDS = 10_000
+
+/** Addresses change in bursts. Milliseconds. */
+const ADDRESS_CHANGE_DEBOUNCE = 1_000
+
+/** How long stopping may take, in milliseconds: points that hang must not keep a node from ending. */
+const STOP_TIMEOUT = 5_000
+
+/**
+ * The network side of the client: its place in a libp2p node, and the calls of its users.
+ */
+export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> implements RendezvousClientInterface, Startable {
+  readonly protocol: string
+
+  readonly #components: RendezvousClientComponents
+  readonly #settings: ClientSettings
+  readonly #points: Points
+  readonly #record: OwnRecord
+  readonly #keepAlive: KeepAlive
+  readonly #listings: Listings
+  readonly #discovered: Discovered
+  readonly #poller: Poller
+  readonly #peerStore: PeerStoreWriter
+  readonly #metrics: ClientMetrics
+  readonly #log: Logger
+  readonly #onAddressesChanged: ReturnType<typeof debounce>
+  /** The namespaces that are kept at every point used by default, with the TTL to ask for. */
+  readonly #everywhere = new Map<string, number>()
+  #status: 'stopped' | 'started' | 'stopping' = 'stopped'
+  #stopping = new AbortController()
+
+  constructor (components: RendezvousClientComponents, init: RendezvousClientInit = {}) {
+    super()
+
+    this.#components = components
+    this.#settings = clientSettings(init)
+    this.#log = components.logger.forComponent('libp2p:rendezvous:client')
+    this.protocol = this.#settings.protocol
+
+    this.#points = new Points(components, this.#settings, init, {
+      onConnect: point => { this.#onPointConnect(point) },
+      onDisconnect: point => { this.#onPointDisconnect(point) }
+    })
+    this.#record = new OwnRecord(components, this.#settings.addressFilter)
+    this.#keepAlive = new KeepAlive({
+      record: this.#record,
+      autoRefresh: this.#settings.autoRefresh,
+      refreshBuffer: this.#settings.refreshBuffer,
+      onGranted: registration => { this.#report('registration:granted', registration) },
+      onFailed: failure => { this.#report('registration:failed', failure) },
+      onExpired: registration => { this.#report('registration:expired', registration) }
+    })
+    this.#listings = new Listings({
+      self: components.peerId,
+      records: new PeerRecords(REMEMBERED_RECORDS),
+      onDropped: (reason, point, error) => {
+        this.#metrics.dropped(reason)
+        this.#log('dropped a registration that %p listed: %s - %e', point, reason, error)
+      }
+    })
+    this.#discovered = new Discovered({
+      onNew: peer => { this.#report('peer', peer) },
+      onExpired: peer => { this.#report('peer:expired', peer) }
+    })
+    this.#peerStore = new PeerStoreWriter(components.peerStore, this.#log)
+    this.#poller = new Poller({
+      listings: this.#listings,
+      interval: this.#settings.discoverInterval,
+      defaultPoints: () => this.#points.defaults,
+      onFound: async ({ record, peer }) => {
+        await this.#peerStore.write(record)
+        this.#discovered.add({ record, peer })
+      },
+      onFailed: (namespace, point, error) => {
+        this.#metrics.happened('discover:failed')
+        this.#log('could not discover "%s" at %p - %e', namespace, point.peerId, error)
+      }
+    })
+    this.#metrics = new ClientMetrics(components.metrics, {
+      registrations: () => this.registrations.length,
+      discovered: () => this.discovered.length
+    })
+    this.#onAddressesChanged = debounce(() => { this.#keepAlive.onAddressesChanged() }, ADDRESS_CHANGE_DEBOUNCE)
+  }
+
+  readonly [Symbol.toStringTag] = 'libp2p-rendezvous/client'
+
+  readonly [serviceCapabilities]: string[] = ['@libp2p/peer-discovery', 'libp2p-rendezvous/client']
+
+  /** A point learns who is connected, and a client which peers are points, by identify. */
+  readonly [serviceDependencies]: string[] = ['@libp2p/identify']
+
+  get [peerDiscoverySymbol] (): PeerDiscovery {
+    return this
+  }
+
+  get registrations (): Registration[] {
+    return this.#keepAlive.registrations
+  }
+
+  get discovered (): DiscoveredPeer[] {
+    return this.#discovered.peers
+  }
+
+  isStarted (): boolean {
+    return this.#status === 'started'
+  }
+
+  async start (): Promise<void> {
+    if (this.#status !== 'stopped') {
+      return
+    }
+
+    this.#status = 'started'
+    this.#stopping = new AbortController()
+    setMaxListeners(Infinity, this.#stopping.signal)
+    this.#components.events.addEventListener('self:peer:update', this.#onAddressesChanged)
+    await this.#points.start()
+  }
+
+  /** Once the node can dial: registers and discovers what the init asks for. */
+  afterStart (): void {
+    for (const namespace of this.#settings.namespaces) {
+      this.#everywhere.set(namespace, this.#settings.ttl)
+      this.#poller.follow(namespace)
+    }
+
+    this.#points.defaults.forEach(point => { this.#keepAt(point) })
+  }
+
+  /** While the connections are still open: unregisters. */
+  async beforeStop (): Promise<void> {
+    if (this.#status !== 'started') {
+      return
+    }
+
+    this.#status = 'stopping'
+    this.#stopping.abort()
+    this.#everywhere.clear()
+    this.#components.events.removeEventListener('self:peer:update', this.#onAddressesChanged)
+    this.#onAddressesChanged.stop()
+    this.#poller.stop()
+
+    await withinTime(Math.min(this.#settings.timeout, STOP_TIMEOUT), 'Unregistering', undefined, async signal => {
+      const registered = await this.#keepAlive.stop()
+
+      await Promise.allSettled(registered.map(async ({ namespace, point }) => {
+        await this.#points.get(point.peerId).unregister(namespace, signal)
+      }))
+    }).catch(err => {
+      this.#log('could not unregister everywhere - %e', err)
+    })
+
+    this.#points.stop()
+  }
+
+  async stop (): Promise<void> {
+    await this.beforeStop()
+    this.#discovered.clear()
+    this.#status = 'stopped'
+  }
+
+  async register (namespace: string, { point, ttl = this.#settings.ttl, signal }: RegisterOptions = {}): Promise<Registration[]> {
+    checkNamespace(namespace)
+    checkDuration('ttl', ttl)
+    this.#checkStarted()
+
+    if (point == null && this.#settings.autoRefresh) {
+      // points that are found later are meant as well
+      this.#everywhere.set(namespace, ttl)
+    }
+
+    const points = this.#points.select(point)
+    const results = await Promise.allSettled(points.map(async point => this.#keepAlive.keep(namespace, point, ttl, signal)))
+    const granted = results.filter(result => result.status === 'fulfilled').map(({ value }) => value)
+
+    if (granted.length === 0) {
+      if (!points.some(point => this.#keepAlive.has(namespace, point))) {
+        this.#everywhere.delete(namespace)
+      }
+
+      throw asOneError(`Could not register "${namespace}"`, results, signal)
+    }
+
+    return granted
+  }
+
+  async unregister (namespace: string, { point, signal }: PointOptions = {}): Promise<void> {
+    checkNamespace(namespace)
+    this.#checkStarted()
+
+    if (point == null) {
+      this.#everywhere.delete(namespace)
+    }
+
+    const named = point == null ? undefined : this.#points.get(point)
+    const kept = await this.#keepAlive.release(namespace, named)
+    // it may be registered from an earlier life of this node as well
+    const points = new Set([...kept.map(({ peerId }) => this.#points.get(peerId)), ...(named == null ? this.#points.defaults : [named])])
+    const results = await Promise.allSettled([...points].map(async point => point.unregister(namespace, signal)))
+
+    if (points.size > 0 && results.every(({ status }) => status === 'rejected')) {
+      throw asOneError(`Could not unregister "${namespace}"`, results, signal)
+    }
+  }
+
+  async * discover (namespace?: string, { point, limit = MAX_LISTED, signal }: DiscoverOptions = {}): AsyncGenerator<DiscoveredPeer> {
+    if (namespace != null) {
+      checkNamespace(namespace)
+    }
+
+    checkLimit(limit)
+    this.#checkStarted()
+
+    for await (const { record, peer } of this.#listings.merged(this.#points.select(point), namespace, limit, signal)) {
+      await this.#peerStore.write(record)
+      yield this.#discovered.add({ record, peer })
+    }
+  }
+
+  async * watch (namespace: string, { point, signal }: PointOptions = {}): AsyncGenerator<DiscoveredPeer> {
+    checkNamespace(namespace)
+    this.#checkStarted()
+
+    const from = point == null ? undefined : this.#points.get(point)
+    const isWanted = (peer: DiscoveredPeer): boolean => peer.namespace === namespace && (from == null || peer.point.equals(from.peerId))
+    const seen = new Set<string>()
+    const waiting: DiscoveredPeer[] = []
+    let wake = (): void => {}
+
+    const onFound = (peer: DiscoveredPeer): void => {
+      if (isWanted(peer) && !seen.has(peer.id.toString())) {
+        seen.add(peer.id.toString())
+        waiting.push(peer)
+        wake()
+      }
+    }
+    const onAbort = (): void => { wake() }
+
+    const unwatch = this.#discovered.watch({
+      onFound,
+      onExpired: peer => {
+        if (isWanted(peer)) {
+          seen.delete(peer.id.toString())
+        }
+      }
+    })
+    const unfollow = this.#poller.follow(namespace, from)
+    const stopping = this.#stopping.signal
+    stopping.addEventListener('abort', onAbort)
+    signal?.addEventListener('abort', onAbort)
+    this.discovered.forEach(onFound)
+
+    try {
+      while (!stopping.aborted) {
+        if (signal?.aborted === true) {
+          throw new AbortError()
+        }
+
+        const next = waiting.shift()
+
+        if (next != null) {
+          yield next
+        } else {
+          await new Promise<void>(resolve => { wake = resolve })
+        }
+      }
+    } finally {
+      stopping.removeEventListener('abort', onAbort)
+      signal?.removeEventListener('abort', onAbort)
+      unfollow()
+      unwatch()
+    }
+  }
+
+  async discoverPage (namespace: string | undefined, { point, limit = PAGE_SIZE, cookie, signal }: DiscoverPageOptions): Promise<DiscoverPage> {
+    if (namespace != null) {
+      checkNamespace(namespace)
+    }
+
+    checkLimit(limit)
+    this.#checkStarted()
+
+    const page = await this.#listings.page(this.#points.get(point), namespace, limit, cookie, signal)
+
+    return {
+      cookie: page.cookie,
+      peers: await Promise.all(page.found.map(async ({ record, peer }) => {
+        await this.#peerStore.write(record)
+
+        return this.#discovered.add({ record, peer })
+      }))
+    }
+  }
+
+  #onPointConnect (point: RemotePoint): void {
+    this.#log('point %p is connected', point.peerId)
+    this.#keepAlive.onConnect(point)
+    this.#poller.onConnect(point)
+    this.#keepAt(point)
+  }
+
+  #onPointDisconnect (point: RemotePoint): void {
+    this.#log('point %p is disconnected', point.peerId)
+
+    if (this.#points.isConfigured(point)) {
+      this.#keepAlive.onDisconnect(point)
+    } else {
+      this.#keepAlive.abandon(point)
+    }
+  }
+
+  /** Registers at a point what is to be registered at every one. */
+  #keepAt (point: RemotePoint): void {
+    for (const [namespace, ttl] of this.#everywhere) {
+      if (!this.#keepAlive.has(namespace, point)) {
+        // what goes wrong is reported by an event
+        this.#keepAlive.keep(namespace, point, ttl).catch(() => {})
+      }
+    }
+  }
+
+  #report <K extends ClientEvent & keyof RendezvousClientEvents> (event: K, detail: RendezvousClientEvents[K]['detail']): void {
+    this.#metrics.happened(event)
+    this.safeDispatchEvent(event, { detail } as any)
+  }
+
+  #checkStarted (): void {
+    if (this.#status !== 'started') {
+      throw new NotStartedError('The rendezvous client is not started')
+    }
+  }
+}
+
+/** What to throw when it worked nowhere. */
+function asOneError (what: string, results: Array<PromiseSettledResult<unknown>>, signal: AbortSignal | undefined): Error {
+  if (signal?.aborted === true) {
+    return new AbortError()
+  }
+
+  const errors: Error[] = results.filter(({ status }) => status === 'rejected').map(result => (result as PromiseRejectedResult).reason)
+  const noAddresses = errors.find(({ name }) => name === NoAddressesError.name)
+
+  return noAddresses ?? new AggregateError(errors, `${what}: ${errors.map(({ message }) => message).join('; ')}`)
+}
