@@ -50,7 +50,7 @@ export interface ListQuery {
   namespace?: string | undefined
   /** Only registrations later than this cursor, as a page gave it. Absent: from the beginning. */
   after?: number | undefined
-  /** Registrations, at the most. */
+  /** Registrations, at the most; one or more. */
   limit: number
 }
 
@@ -73,7 +73,8 @@ export interface StoreSize {
 export interface RegistrationStore {
   /**
    * Adds a registration, or replaces the one of the same peer in the same namespace. A refresh is
-   * never refused. Registrations that expired more than a second ago do not count against a limit.
+   * never refused. Registrations that expired more than a second ago do not count against a limit,
+   * unless more of them are waiting for `expire` than a store can look through in one go.
    */
   register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult | Promise<RegisterResult>
 
@@ -90,7 +91,7 @@ export interface RegistrationStore {
 
   /**
    * Removes up to `limit` expired registrations and returns them. Each expired registration is
-   * returned by one call, also when a limit had it removed before.
+   * returned by one call, also when a limit or its peer had it removed before.
    */
   expire (now: number, limit: number): StoredRegistration[] | Promise<StoredRegistration[]>
 
@@ -103,9 +104,15 @@ export interface RegistrationStore {
   /** What is held, including what has expired and was not removed yet. */
   readonly size: StoreSize
 
-  /** Called before the first request. */
+  /**
+   * Each point that uses the store calls it before its first request. When it rejects, the point did
+   * not start and does not call `stop`.
+   */
   start? (): void | Promise<void>
 
-  /** Called after the last answer. Resolves when everything acknowledged is safe. */
+  /**
+   * Each point that started the store calls it after its last answer; the store ends with the last of
+   * them. Resolves when everything acknowledged is safe. The store may be started again.
+   */
   stop? (): void | Promise<void>
 }

@@ -208,9 +208,11 @@ export class MemoryStore implements RegistrationStore {
   /** The limit in the way of one more registration, once what has expired is out of the way. */
   #limitReached (namespace: string, peer: string, limits: StoreLimits, now: number): keyof StoreLimits | undefined {
     const limit = this.#limitInTheWay(namespace, peer, limits)
+    // after a restart with lower limits, say: the namespace may be there for expired registrations alone
+    const isOver = this.#namespaces.size > limits.maxNamespaces
     let expired: Entry | undefined
 
-    if (limit == null || this.#expiries.peek(now) == null) {
+    if ((limit == null && !isOver) || this.#expiries.peek(now) == null) {
       return limit
     }
 

@@ -1,14 +1,16 @@
-/** Entries of a part, on average: to move all of one takes some tenths of a millisecond. */
-const PART_SIZE = 2_048
+/** Up to here one map does: to move its entries takes less than a millisecond. */
+const MAX_WHOLE = 4_096
+
+/** With a million entries, each of the 1,024 parts is well below the size that one map may have. */
+const PART_BITS = 10
 
 /**
- * A map with string keys whose growing and shrinking never hold the event loop. A `Map` moves all of
- * its entries at once when it has to: with a million of them, for hundreds of milliseconds. This one
- * spreads its entries over many small maps, and adds one whenever they have become full, by splitting
- * the one whose turn it is (linear hashing).
+ * A map with strings for keys that does not hold the event loop when it grows or shrinks. Now and then
+ * a `Map` has to move all of its entries, which takes hundreds of milliseconds when there are a
+ * million. Once it is large, this one spreads them over many maps, each of which moves its own.
  */
 export class SplitMap<V> {
-  readonly #parts: Array<Map<string, V>> = [new Map()]
+  #parts: Array<Map<string, V>> = [new Map()]
   #size = 0
 
   get size (): number {
@@ -25,8 +27,12 @@ export class SplitMap<V> {
     part.set(key, value)
     this.#size += part.size - before
 
-    if (this.#size > this.#parts.length * PART_SIZE) {
-      this.#split()
+    if (this.#parts.length === 1 && this.#size > MAX_WHOLE) {
+      this.#parts = Array.from({ length: 2 ** PART_BITS }, () => new Map())
+
+      for (const [key, value] of part) {
+        this.#part(key).set(key, value)
+      }
     }
   }
 
@@ -37,47 +43,20 @@ export class SplitMap<V> {
   }
 
   #part (key: string): Map<string, V> {
-    return this.#parts[this.#indexOf(key)] as Map<string, V>
-  }
-
-  /** As many bits of the hash as number the parts; one less for the parts that were not split yet. */
-  #indexOf (key: string): number {
-    const count = this.#parts.length
-
-    if (count === 1) {
-      return 0
-    }
-
-    const mask = (1 << (32 - Math.clz32(count - 1))) - 1
-    const index = hash(key) & mask
-
-    return index < count ? index : index & (mask >>> 1)
-  }
-
-  #split (): void {
-    const count = this.#parts.length
-    const part = this.#parts[count ^ (1 << (31 - Math.clz32(count)))] as Map<string, V>
-    const added = new Map<string, V>()
-    this.#parts.push(added)
-
-    for (const [key, value] of part) {
-      if (this.#part(key) === added) {
-        part.delete(key)
-        added.set(key, value)
-      }
-    }
+    return this.#parts[this.#parts.length === 1 ? 0 : hash(key)] as Map<string, V>
   }
 }
 
 /** Differs from process to process, so that nobody can choose keys that meet in one part. */
-const SEED = crypto.getRandomValues(new Uint32Array(1))[0] as number
+const SEED = (crypto.getRandomValues(new Uint32Array(1))[0] as number) >>> 2
 
+/** The part of a key, by its last characters alone: there peer ids differ. */
 function hash (key: string): number {
   let hash = SEED
 
-  for (let i = 0; i < key.length; i++) {
-    hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  for (let i = Math.max(0, key.length - 3); i < key.length; i++) {
+    hash = Math.imul(hash ^ key.charCodeAt(i), 0x9E3779B1)
   }
 
-  return hash ^ (hash >>> 15)
+  return hash >>> (32 - PART_BITS)
 }
