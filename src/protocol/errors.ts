@@ -112,19 +112,25 @@ const MAX_STATUS_TEXT_LENGTH = 256
 
 /** The error for a refusal; its message names the status, the point and the namespace. */
 export function errorFromStatus (status: ErrorStatus, statusText: string | undefined, context: Pick<RendezvousErrorInit, 'point' | 'namespace'>): RendezvousError {
-  // a point's words end up in logs and on terminals
-  const text = statusText?.replace(/\p{C}/gu, ' ').slice(0, MAX_STATUS_TEXT_LENGTH).trim()
-  const where = [
-    context.point == null ? undefined : `by ${context.point}`,
-    context.namespace == null ? undefined : `for "${context.namespace}"`
-  ].filter(part => part != null).join(' ')
-  const said = text == null || text === '' ? '' : `: ${text}`
+  const { point, namespace } = context
+  const text = printable(statusText ?? '').trim()
+  const message = [
+    'Refused',
+    ...(point == null ? [] : [`by ${point}`]),
+    ...(namespace == null ? [] : [`for "${printable(namespace)}"`]),
+    `with ${status}${text === '' ? '' : `: ${text}`}`
+  ].join(' ')
 
-  return new BY_STATUS[status](`Refused ${where} with ${status}${said}`, {
+  return new BY_STATUS[status](message, {
     status,
     ...context,
-    ...(said === '' ? {} : { statusText: text })
-  } as RendezvousErrorInit)
+    ...(text === '' ? {} : { statusText: text })
+  })
+}
+
+/** What others wrote ends up in logs and on terminals. A character that was cut in half goes too. */
+function printable (text: string): string {
+  return text.slice(0, MAX_STATUS_TEXT_LENGTH).replace(/\p{C}/gu, ' ')
 }
 
 /** Statuses that the same request will meet again, however often it is sent. */

@@ -19,7 +19,8 @@ export interface FramedOptions {
  * The messages on a stream, without their length prefixes.
  *
  * The stream is paused while a message is worked on, so a peer that sends faster than it is served
- * fills its own send window and not this process.
+ * fills its own send window and then waits. What is inside the window counts against the stream's
+ * `maxReadBufferLength`.
  *
  * @throws when the stream is reset, a length prefix is broken or too long, or the stream ends inside
  * a message
@@ -32,13 +33,42 @@ export function readMessages (stream: Stream, { maxMessageSize, onChunk }: Frame
 }
 
 /**
- * Sends one message with its length prefix, and waits while the stream's send buffer is full.
+ * Sends one message with its length prefix, and resolves when nothing of it is left in this process:
+ * whoever reads slowly is written to slowly, whatever they ask for meanwhile.
+ *
+ * @throws what the stream was aborted with, or StreamResetError when the other side reset it
  */
 export async function writeMessage (stream: Stream, message: Uint8Array, options?: AbortOptions): Promise<void> {
-  if (!stream.send(lp.encode.single(message))) {
-    await pEvent(stream, 'drain', { ...options, rejectionEvents: ['close'] }).catch(cause => {
-      throw cause instanceof Error ? cause : new StreamResetError('The stream closed before the message was sent')
-    })
+  if (stream.send(lp.encode.single(message))) {
+    return
+  }
+
+  // `drain` comes whenever the other side makes room, however little; `idle` when all is sent
+  if (stream.writeBufferLength > 0) {
+    await untilEvent(stream, 'idle', options)
+  }
+
+  if (stream.writableNeedsDrain) {
+    await untilEvent(stream, 'drain', options)
+  }
+}
+
+async function untilEvent (stream: Stream, type: 'idle' | 'drain', options?: AbortOptions): Promise<void> {
+  let reason: Error = new StreamResetError('The stream closed before the message was sent')
+  const onClose = (event: StreamCloseEvent): void => { reason = event.error ?? reason }
+  stream.addEventListener('close', onClose)
+
+  try {
+    await pEvent(stream, type, { ...options, rejectionEvents: ['close'] })
+  } catch (err) {
+    throw err instanceof Error ? err : reason
+  } finally {
+    stream.removeEventListener('close', onClose)
+  }
+
+  // a stream that is aborted drops what it has not sent, and is idle then
+  if (stream.writeStatus === 'closed') {
+    throw reason
   }
 }
 
@@ -46,14 +76,20 @@ export async function writeMessage (stream: Stream, message: Uint8Array, options
  * What `stream[Symbol.asyncIterator]` yields, except that the stream is paused whenever nobody waits
  * for its next bytes: the iterator of js-libp2p queues without bound.
  */
-async function * readChunks (stream: Stream, onChunk?: () => void): AsyncGenerator<Uint8Array | Uint8ArrayList> {
+async function * readChunks (stream: Stream, onChunk?: () => void): AsyncGenerator<Uint8Array> {
   let chunk: Uint8Array | Uint8ArrayList | undefined
   let failure: Error | undefined
+  let isResuming = false
   let wake: (() => void) | undefined
 
   const onMessage = (event: StreamMessageEvent): void => {
     chunk = event.data
-    pause(stream)
+
+    // paused in the middle of resuming, yamux would go on making room
+    if (!isResuming) {
+      pause(stream)
+    }
+
     onChunk?.()
     wake?.()
   }
@@ -73,7 +109,9 @@ async function * readChunks (stream: Stream, onChunk?: () => void): AsyncGenerat
     while (true) {
       if (chunk == null && failure == null) {
         // hands over what arrived meanwhile before it returns
+        isResuming = true
         resume(stream)
+        isResuming = false
       }
 
       if (failure != null) {
@@ -83,7 +121,9 @@ async function * readChunks (stream: Stream, onChunk?: () => void): AsyncGenerat
       if (chunk != null) {
         const next = chunk
         chunk = undefined
-        yield next
+        pause(stream)
+        // in one piece: a list of a thousand small ones takes many times their size
+        yield next.subarray()
       } else if (stream.remoteWriteStatus === 'closed' && stream.readBufferLength === 0) {
         return
       } else {

@@ -1,10 +1,40 @@
+import { InvalidParametersError } from '@libp2p/interface'
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { reader } from 'protons-runtime'
-import QuickLRU from 'quick-lru'
 import { equals } from 'uint8arrays/equals'
+import { BYTES, fieldsOf, VARINT } from './wire.ts'
 import type { AbortOptions, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Shape } from './wire.ts'
+
+/**
+ * The two forms of signed peer records that are in use, by the domain their signature is made for. Go
+ * and JavaScript write the first; RFC 0003 has the second in its text, and rust-libp2p's rendezvous
+ * writes and reads no other (rust-libp2p issues 6204 and 6384).
+ */
+export type RecordDomain = 'libp2p-peer-record' | 'libp2p-routing-state'
+
+export const DEFAULT_RECORD_DOMAIN: RecordDomain = 'libp2p-peer-record'
+
+/** What the envelope of each form says it holds. */
+const PAYLOAD_TYPES: Record<RecordDomain, Uint8Array<ArrayBuffer>> = {
+  'libp2p-peer-record': PeerRecord.CODEC,
+  'libp2p-routing-state': new TextEncoder().encode('/libp2p/routing-state-record')
+}
+
+/**
+ * @throws {InvalidParametersError} when it is not the domain of a form that is known
+ */
+export function checkDomain (domain: string): void {
+  if (!Object.hasOwn(PAYLOAD_TYPES, domain)) {
+    throw new InvalidParametersError(`recordDomain must be one of ${Object.keys(PAYLOAD_TYPES).join(' and ')}, not ${domain}`)
+  }
+}
+
+export function otherDomain (domain: RecordDomain): RecordDomain {
+  return domain === 'libp2p-peer-record' ? 'libp2p-routing-state' : 'libp2p-peer-record'
+}
 
 /**
  * A signed peer record, opened: who says they can be reached where (libp2p RFC 0002, RFC 0003).
@@ -14,6 +44,7 @@ export interface SignedPeerRecord {
   multiaddrs: Multiaddr[]
   /** A later record of the same peer has a higher one. */
   sequence: bigint
+  domain: RecordDomain
   /** The envelope as it was received: what other peers verify. */
   envelope: Uint8Array
 }
@@ -27,14 +58,33 @@ export class InvalidRecordError extends Error {
 /**
  * Makes the envelope that a peer registers with.
  */
-export async function sealPeerRecord (record: { peerId: PeerId, multiaddrs: Multiaddr[], sequence: bigint }, privateKey: PrivateKey, options?: AbortOptions): Promise<Uint8Array> {
-  const envelope = await RecordEnvelope.seal(new PeerRecord({
-    peerId: record.peerId,
-    multiaddrs: record.multiaddrs,
-    seqNumber: record.sequence
-  }), privateKey, options)
+export async function sealPeerRecord (record: { peerId: PeerId, multiaddrs: Multiaddr[], sequence: bigint, domain?: RecordDomain }, privateKey: PrivateKey, options?: AbortOptions): Promise<Uint8Array> {
+  const { peerId, multiaddrs, sequence, domain = DEFAULT_RECORD_DOMAIN } = record
+  const peerRecord = new PeerRecord({ peerId, multiaddrs, seqNumber: sequence })
+  peerRecord.domain = domain
+  peerRecord.codec = PAYLOAD_TYPES[domain]
+  const envelope = await RecordEnvelope.seal(peerRecord, privateKey, options)
 
   return envelope.marshal()
+}
+
+/** The form of an envelope; undefined when it holds something else. */
+export function domainOf (envelope: Uint8Array): RecordDomain | undefined {
+  const input = reader(envelope)
+
+  while (input.pos < input.len) {
+    const tag = input.uint32()
+
+    if (tag === (ENVELOPE_PAYLOAD_TYPE << 3 | BYTES)) {
+      return domainOfPayload(input.bytes())
+    }
+
+    input.skipType(tag & 7)
+  }
+}
+
+function domainOfPayload (payloadType: Uint8Array): RecordDomain | undefined {
+  return (Object.keys(PAYLOAD_TYPES) as RecordDomain[]).find(domain => equals(PAYLOAD_TYPES[domain], payloadType))
 }
 
 /** A record whose signature has not been looked at. */
@@ -49,31 +99,57 @@ export interface UncertifiedRecord {
 }
 
 /**
+ * RFC 0002: the public key (its type and its bytes), the payload's type, the payload, the signature. Other implementations
+ * refuse a record whose fields are of other types, and rust-libp2p with it all that is listed beside.
+ */
+const ENVELOPE_PAYLOAD_TYPE = 2
+const ENVELOPE: Shape = { 1: { 1: VARINT, 2: BYTES }, 2: BYTES, 3: BYTES, 5: BYTES }
+
+/** RFC 0003: the peer id, the sequence number, and for each address a message that holds it. */
+const PEER_RECORD: Shape = { 1: BYTES, 2: VARINT, 3: { 1: BYTES } }
+const PEER_RECORD_ADDRESSES = 3
+
+/** More than a node with many interfaces and relays has; reading each takes microseconds. */
+const MAX_ADDRESSES = 128
+
+/**
  * Opens envelopes, and remembers those whose signature it has verified, so that the same bytes are
  * not verified twice. Verifying costs more than everything else a request does.
  */
 export class PeerRecords {
-  readonly #verified: QuickLRU<string, SignedPeerRecord>
+  readonly #size: number
+  /** What was verified lately, and what was before that; the latter goes when the former is full. */
+  #verified = new Map<string, SignedPeerRecord>()
+  #verifiedBefore = new Map<string, SignedPeerRecord>()
+  #weight = 0
 
   /**
-   * @param size - how many verified records are remembered, at the most twice this
+   * @param size - how many usual records are remembered, at the most twice this; a large one counts
+   * for several
    */
   constructor (size: number) {
-    this.#verified = new QuickLRU({ maxSize: size })
+    this.#size = size
   }
 
   /**
    * Checks everything about an envelope that does not need its signature: payload type, peer id
-   * against key, at least one address.
+   * against key, a number of addresses between one and a hundred or so.
    *
    * @throws {InvalidRecordError}
    */
   open (bytes: Uint8Array): UncertifiedRecord {
     const key = cacheKey(bytes)
-    const known = this.#verified.get(key)
+    const known = this.#verified.get(key) ?? this.#verifiedBefore.get(key)
 
     if (known != null && equals(known.envelope, bytes)) {
-      return { peerId: known.peerId, certify: async () => known }
+      return {
+        peerId: known.peerId,
+        certify: async () => {
+          this.#remember(key, known)
+
+          return known
+        }
+      }
     }
 
     const { envelope, record } = openEnvelope(bytes)
@@ -81,16 +157,36 @@ export class PeerRecords {
     return {
       peerId: record.peerId,
       certify: async (options) => {
-        if (!await hasValidSignature(envelope, options)) {
+        if (!await hasValidSignature(envelope, record.domain, options)) {
           throw new InvalidRecordError('the signature does not match the record')
         }
 
-        this.#verified.set(key, record)
+        this.#remember(key, record)
 
         return record
       }
     }
   }
+
+  #remember (key: string, record: SignedPeerRecord): void {
+    if (this.#verified.get(key) === record) {
+      return
+    }
+
+    if (this.#weight >= this.#size) {
+      this.#verifiedBefore = this.#verified
+      this.#verified = new Map()
+      this.#weight = 0
+    }
+
+    this.#verified.set(key, record)
+    this.#weight += weight(record)
+  }
+}
+
+/** In usual records: four addresses, a few hundred bytes. What is remembered of an address takes more than it did on the wire. */
+function weight ({ multiaddrs, envelope }: SignedPeerRecord): number {
+  return Math.ceil(Math.max(multiaddrs.length / 4, envelope.byteLength / 512))
 }
 
 function openEnvelope (bytes: Uint8Array): { envelope: RecordEnvelope, record: SignedPeerRecord } {
@@ -98,29 +194,28 @@ function openEnvelope (bytes: Uint8Array): { envelope: RecordEnvelope, record: S
   let record: PeerRecord
 
   try {
+    checkIsSigned(fieldsOf(bytes))
+    fieldsOf(bytes, ENVELOPE)
     envelope = RecordEnvelope.createFromProtobuf(bytes)
-  } catch {
-    throw new InvalidRecordError(isUnsignedPeerInfo(bytes)
-      ? 'an unsigned PeerInfo, as sent before 2021, is not accepted: send a signed peer record (libp2p RFC 0002 and 0003)'
-      : 'not a signed envelope')
+  } catch (err) {
+    throw err instanceof InvalidRecordError ? err : new InvalidRecordError('not a signed envelope')
   }
 
-  if (!equals(envelope.payloadType, PeerRecord.CODEC)) {
+  const domain = domainOfPayload(envelope.payloadType)
+
+  if (domain == null) {
     throw new InvalidRecordError('the envelope does not hold a peer record')
   }
 
   try {
+    checkAddressCount(fieldsOf(envelope.payload, PEER_RECORD).filter(field => field === PEER_RECORD_ADDRESSES).length)
     record = PeerRecord.createFromProtobuf(envelope.payload)
-  } catch {
-    throw new InvalidRecordError('the peer record is malformed')
+  } catch (err) {
+    throw err instanceof InvalidRecordError ? err : new InvalidRecordError('the peer record is malformed')
   }
 
   if (!record.peerId.equals(peerIdFromCID(envelope.publicKey.toCID()))) {
     throw new InvalidRecordError('the peer record is not of the peer that signed it')
-  }
-
-  if (record.multiaddrs.length === 0) {
-    throw new InvalidRecordError('the peer record has no address')
   }
 
   return {
@@ -129,15 +224,17 @@ function openEnvelope (bytes: Uint8Array): { envelope: RecordEnvelope, record: S
       peerId: record.peerId,
       multiaddrs: record.multiaddrs,
       sequence: record.seqNumber,
-      // a copy: the message this came in shares its buffer with whatever the stream read beside it
-      envelope: bytes.slice()
+      domain,
+      // a copy, for the message this came in shares its buffer with whatever the stream read beside it;
+      // `slice` of a Buffer is none
+      envelope: new Uint8Array(bytes)
     }
   }
 }
 
-async function hasValidSignature (envelope: RecordEnvelope, options?: AbortOptions): Promise<boolean> {
+async function hasValidSignature (envelope: RecordEnvelope, domain: RecordDomain, options?: AbortOptions): Promise<boolean> {
   try {
-    return await envelope.validate(PeerRecord.DOMAIN, options)
+    return await envelope.validate(domain, options)
   } catch (err) {
     options?.signal?.throwIfAborted()
 
@@ -151,23 +248,22 @@ function cacheKey (envelope: Uint8Array): string {
   return String.fromCharCode(...envelope.subarray(-32))
 }
 
+function checkAddressCount (count: number): void {
+  if (count === 0) {
+    throw new InvalidRecordError('the peer record has no address')
+  }
+
+  if (count > MAX_ADDRESSES) {
+    throw new InvalidRecordError(`the peer record has ${count} addresses, the most allowed is ${MAX_ADDRESSES}`)
+  }
+}
+
 /**
  * Before 2021 REGISTER carried `PeerInfo { bytes id = 1; repeated bytes addrs = 2 }` where the signed
  * record is now. An envelope has a payload (3) and a signature (5) as well.
  */
-function isUnsignedPeerInfo (bytes: Uint8Array): boolean {
-  const fields = new Set<number>()
-  const input = reader(bytes)
-
-  try {
-    while (input.pos < input.len) {
-      const tag = input.uint32()
-      fields.add(tag >>> 3)
-      input.skipType(tag & 7)
-    }
-  } catch {
-    return false
+function checkIsSigned (fields: number[]): void {
+  if (fields.includes(1) && !fields.includes(3) && !fields.includes(5)) {
+    throw new InvalidRecordError('an unsigned PeerInfo, as sent before 2021, is not accepted: send a signed peer record (libp2p RFC 0002 and 0003)')
   }
-
-  return fields.has(1) && !fields.has(3) && !fields.has(5)
 }
