@@ -4,40 +4,48 @@ import { decodeStrictly } from '../protocol/codec.ts'
 import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
-import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
+import { domainOf, InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
 import { decodeCookie } from './cookie.ts'
 import { encodeListing } from './listing.ts'
 import type { Authorize, AuthorizeRequest } from './index.ts'
 import type { PointSettings } from './settings.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
-import type { ListQuery, StoredRegistration, RegistrationStore } from '../store/index.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { ListQuery, Page, StoredRegistration, RegistrationStore } from '../store/index.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
-/** How the request got here, for `authorize`. */
+/** How the request got here. */
 export interface RequestContext {
   connection: Connection
-  /** Aborts when an answer would come too late. */
+  /** The only form of records that the peer can read, where one in another form spoils a listing for it. */
+  reads?: RecordDomain | undefined
+  /** Aborts when an answer would come too late, or nobody waits for it any more. */
   signal: AbortSignal
 }
 
 /** What a request led to. */
 export type Outcome =
   | { type: 'registration:added' | 'registration:refreshed' | 'registration:removed', registration: StoredRegistration }
-  | { type: 'registration:rejected' | 'discover:rejected', namespace: string | undefined, status: ErrorStatus, statusText: string, cause?: unknown }
+  | { type: 'registration:rejected' | 'unregister:rejected' | 'discover:rejected', namespace: string | undefined, status: ErrorStatus, statusText: string, cause?: unknown }
   | { type: 'discover:served', namespace: string | undefined, registrations: number }
   /** Nothing was registered that could have been unregistered. */
   | { type: 'nothing' }
 
 export interface Answer {
-  /** UNREGISTER has none. */
+  /** UNREGISTER has none, whatever its outcome. */
   response: Uint8Array | undefined
   outcome: Outcome
+  /** Of the store, that were looked through; one unless it says otherwise. */
+  pages?: number
 }
 
 /** Signatures that are remembered as verified; with the usual envelope, a megabyte or two. */
 const REMEMBERED_RECORDS = 4_096
+
+/** Pages looked through for a peer that can read only some records. */
+const MAX_PAGES_READ = 5
 
 /** Ends a request early. */
 class Refusal extends Error {
@@ -135,18 +143,45 @@ export class RequestHandler {
   async #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext): Promise<Answer> {
     const namespace = ns == null || ns === '' ? undefined : this.#checkNamespace(ns)
     const query: ListQuery = { namespace, after: checkCookie(cookie, namespace), limit: this.#pageSize(limit) }
-    await this.#checkAuthorized({ peer, action: 'discover', namespace, ...context })
-    const page = await this.#ask(context, store => store.list(query, now))
-
-    if (page == null) {
-      throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made by another store')
-    }
-
+    await this.#checkAuthorized({ peer, action: 'discover', namespace, connection: context.connection, signal: context.signal })
+    const { pages, ...page } = await this.#page(query, now, context)
     const { response, registrations } = encodeListing(page, namespace, now)
 
     return {
       outcome: { type: 'discover:served', namespace, registrations },
-      response
+      response,
+      pages
+    }
+  }
+
+  /**
+   * A page of what the peer can read, and how many were looked through for it. It is empty only when
+   * there is nothing more, or nothing to read in so many pages.
+   */
+  async #page (query: ListQuery, now: number, context: RequestContext): Promise<Page & { pages: number }> {
+    const { reads } = context
+    const limit = reads == null ? query.limit : this.#settings.maxDiscoverLimit
+    let { after } = query
+
+    for (let pages = 1; ; pages++) {
+      const page = await this.#ask(context, store => store.list({ ...query, limit, after }, now))
+
+      if (page == null) {
+        throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made by another store')
+      }
+
+      if (reads == null || page.registrations.length === 0) {
+        return { ...page, pages }
+      }
+
+      const registrations = page.registrations.filter(({ signedPeerRecord }) => domainOf(signedPeerRecord) === reads)
+
+      if (registrations.length > 0 || pages === MAX_PAGES_READ) {
+        // the response's cookie is that of the last one in it
+        return { registrations: registrations.slice(0, query.limit), cursor: page.cursor, pages }
+      }
+
+      after = page.cursor
     }
   }
 
@@ -165,7 +200,7 @@ export class RequestHandler {
     const ttl = wireTtl == null ? defaultTtl : fromWireTtl(wireTtl)
 
     if (ttl < minTtl || ttl > maxTtl) {
-      throw new Refusal(Status.E_INVALID_TTL, `a TTL of ${toWireTtl(minTtl)} to ${toWireTtl(maxTtl)} seconds is accepted, not ${wireTtl}`)
+      throw new Refusal(Status.E_INVALID_TTL, `a TTL of ${Math.ceil(minTtl / 1000)} to ${Math.floor(maxTtl / 1000)} seconds is accepted, not ${wireTtl}`)
     }
 
     return ttl
@@ -184,7 +219,7 @@ export class RequestHandler {
         throw new Refusal(Status.E_NOT_AUTHORIZED, 'a peer may register only itself')
       }
 
-      await this.#checkAuthorized({ peer, action: 'register', namespace, ...context })
+      await this.#checkAuthorized({ peer, action: 'register', namespace, connection: context.connection, signal: context.signal })
 
       return (await record.certify()).envelope
     } catch (err) {
@@ -236,7 +271,8 @@ export class RequestHandler {
 function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Pick<Message, 'register' | 'unregister' | 'discover'> {
   const { type, register, unregister, discover } = decodeStrictly(bytes)
 
-  if (type === Message.MessageType.REGISTER && register != null) {
+  // writers of proto3, such as py-libp2p, leave out a zero, which is REGISTER
+  if ((type ?? Message.MessageType.REGISTER) === Message.MessageType.REGISTER && register != null) {
     return { register }
   } else if (type === Message.MessageType.DISCOVER && discover != null) {
     return { discover }
@@ -268,8 +304,10 @@ function refused (message: ReturnType<typeof decodeRequest>, { status, message: 
     }
   }
 
-  // UNREGISTER has no response that could say so
-  throw new InvalidMessageError(statusText)
+  return {
+    outcome: { type: 'unregister:rejected', namespace: message.unregister?.ns, status, statusText, cause },
+    response: undefined
+  }
 }
 
 /** The cursor of a cookie for this namespace; an empty cookie is what some clients send for none. */

@@ -1,14 +1,24 @@
 import { setMaxListeners } from 'main-event'
+import { pEvent } from 'p-event'
 import { readMessages, writeMessage } from '../protocol/framing.ts'
 import type { PointSettings } from './settings.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
-/** Unread bytes that a stream may hold: the window that a muxer grants a new stream. */
-const MAX_READ_BUFFER = 256 * 1024
+/**
+ * Unread bytes that a stream may hold: hundreds of usual requests sent at once. A muxer would let more
+ * through, and what comes in small pieces takes many times its size.
+ */
+const MAX_READ_BUFFER = 64 * 1024
 
-/** What a peer did that ended its stream. */
-export type ResetReason = 'malformed' | 'oversized' | 'slow' | 'rate_limited'
+/** How long the other side may take to close a stream that this point has closed because it stops. */
+const STOP_GRACE = 500
+
+/**
+ * Why a point reset a stream. `refused` is the answer to an UNREGISTER that could not be carried out,
+ * which has no response.
+ */
+export type ResetReason = 'malformed' | 'oversized' | 'slow' | 'refused' | 'too_many_streams'
 
 /** A stream was ended because of what the peer on it did, or did not do. */
 export class StreamEndedError extends Error {
@@ -31,7 +41,10 @@ const REASONS: Record<string, ResetReason> = {
 }
 
 export interface AnswerRequest {
-  /** Resolves to the response, or to undefined when the request has none. */
+  /**
+   * Resolves to the response, or to undefined when the request has none. The signal aborts when an
+   * answer would come too late, or nobody is there any more to read it.
+   */
   (request: Uint8ArrayList, signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
@@ -44,6 +57,8 @@ export class InboundStream {
   readonly #answer: AnswerRequest
   readonly #finished = Promise.withResolvers<void>()
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** What the stream was reset with, by whichever side. */
+  #closedBy: Error | undefined
   #isIdle = true
   #isFinishing = false
 
@@ -55,17 +70,20 @@ export class InboundStream {
   }
 
   /**
-   * Resolves when either side has ended the stream in good order.
+   * Resolves when the stream has been closed in good order.
    *
    * @throws {StreamEndedError} when the peer broke a rule; the stream is to be reset
    */
   async serve (): Promise<void> {
     try {
       await this.#serve()
+      await this.#close()
     } catch (err: any) {
-      const reason = REASONS[err.name]
+      // what is done on a closed stream fails in other words
+      const cause = this.#closedBy ?? err
+      const reason = REASONS[cause.name]
 
-      throw reason == null ? err : new StreamEndedError(reason, err.message)
+      throw reason == null ? cause : new StreamEndedError(reason, cause.message)
     } finally {
       clearTimeout(this.#timer)
       this.#finished.resolve()
@@ -79,39 +97,53 @@ export class InboundStream {
     this.#isFinishing = true
 
     if (this.#isIdle) {
-      await this.#stream.close().catch(() => {})
-      this.#stream.abort(new Error('This rendezvous point is stopping'))
+      this.#resetAfterGrace()
+      this.#stream.close().catch(() => {})
     }
 
     await this.#finished.promise
+  }
+
+  /** From now on, no more may wait on this stream than one request. */
+  restrict (): void {
+    this.#stream.maxReadBufferLength = this.#settings.maxMessageSize
   }
 
   async #serve (): Promise<void> {
     const { requestTimeout, maxMessageSize } = this.#settings
     const stream = this.#stream
     let isArriving = false
-    let tooLate = new AbortController()
+    let pointless = new AbortController()
 
     const onChunk = (): void => {
-      if (this.#isIdle && !isArriving) {
+      if (this.#isIdle && !isArriving && !this.#isFinishing) {
         isArriving = true
         this.#within(requestTimeout, 'the request did not arrive')
       }
     }
 
+    stream.addEventListener('close', ({ error }) => {
+      this.#closedBy = error
+      pointless.abort()
+    })
+    setMaxListeners(Infinity, pointless.signal)
     this.#awaitRequest()
 
     for await (const request of readMessages(stream, { maxMessageSize, onChunk })) {
+      if (this.#isFinishing) {
+        return
+      }
+
       this.#isIdle = false
       isArriving = false
 
-      if (tooLate.signal.aborted) {
-        tooLate = new AbortController()
+      if (pointless.signal.aborted) {
+        pointless = new AbortController()
+        setMaxListeners(Infinity, pointless.signal)
       }
 
-      setMaxListeners(Infinity, tooLate.signal)
-      this.#after(requestTimeout, () => { tooLate.abort() })
-      const response = await this.#answer(request, tooLate.signal)
+      this.#after(requestTimeout, () => { pointless.abort() })
+      const response = await this.#answer(request, pointless.signal)
 
       if (response != null) {
         this.#within(requestTimeout, 'the response was not read')
@@ -119,14 +151,28 @@ export class InboundStream {
       }
 
       if (this.#isFinishing) {
-        break
+        return
       }
 
       this.#awaitRequest()
     }
+  }
 
-    this.#within(requestTimeout, 'the stream could not be closed')
+  async #close (): Promise<void> {
+    const stream = this.#stream
+
+    if (this.#isFinishing) {
+      this.#resetAfterGrace()
+    } else {
+      this.#within(this.#settings.requestTimeout, 'the stream could not be closed')
+    }
+
     await stream.close()
+
+    if (stream.status === 'open') {
+      // the other side may still be reading the last response: a reset could overtake it
+      await pEvent(stream, 'close')
+    }
   }
 
   #awaitRequest (): void {
@@ -134,6 +180,12 @@ export class InboundStream {
     this.#after(this.#settings.idleTimeout, () => {
       this.#within(this.#settings.requestTimeout, 'the stream stayed open')
       this.#stream.close().catch(() => {})
+    })
+  }
+
+  #resetAfterGrace (): void {
+    this.#after(STOP_GRACE, () => {
+      this.#stream.abort(new Error('This rendezvous point has stopped'))
     })
   }
 

@@ -1,7 +1,7 @@
 import { RendezvousPoint as RendezvousPointClass } from './rendezvous-point.ts'
 import type { Status } from '../protocol/errors.ts'
 import type { RegistrationStore, StoreSize } from '../store/index.ts'
-import type { ComponentLogger, Connection, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { ComponentLogger, Connection, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 
 /** What a peer asks for, as `authorize` sees it. */
@@ -12,7 +12,7 @@ export interface AuthorizeRequest {
   /** Undefined when a peer wants to discover all namespaces. */
   namespace: string | undefined
   connection: Connection
-  /** Aborts when the answer would come too late. */
+  /** Aborts when the answer would come too late, or the peer does not wait for it any more. */
   signal: AbortSignal
 }
 
@@ -25,7 +25,10 @@ export interface Authorize {
 
 /** Requests that one peer may make. */
 export interface RateLimit {
-  /** Requests, and streams opened, within one interval. */
+  /**
+   * Within one interval. To open a stream counts as two, each whole 32 KiB of a response as one more,
+   * and a stream that has to be reset as ten more.
+   */
   requests: number
   /** Milliseconds. */
   interval: number
@@ -130,9 +133,10 @@ export interface RendezvousPointInit {
 
   /**
    * What one peer may ask for; what is over it is refused with E_UNAVAILABLE once the interval has
-   * passed. `false` for no limit.
+   * passed, or half of `requestTimeout`. When a peer goes on nevertheless, its connection is closed.
+   * `false` for no limit.
    *
-   * @default { requests: 500, interval: 1_000 }
+   * @default { requests: 500, interval: 10_000 }
    */
   rateLimit?: RateLimit | false
 
@@ -168,6 +172,7 @@ export interface RendezvousPointInit {
 
 export interface RendezvousPointComponents {
   registrar: Registrar
+  events: TypedEventTarget<Libp2pEvents>
   logger: ComponentLogger
   metrics?: Metrics
 }

@@ -12,6 +12,7 @@ export class PointMetrics {
   readonly #outcomes: CounterGroup | undefined
   readonly #refusals: CounterGroup | undefined
   readonly #resets: CounterGroup | undefined
+  readonly #disconnections: Counter | undefined
   readonly #listed: Counter | undefined
 
   constructor (metrics: Metrics | undefined, size: () => StoreSize) {
@@ -26,6 +27,9 @@ export class PointMetrics {
     this.#resets = metrics?.registerCounterGroup(`${PREFIX}_streams_reset_total`, {
       label: 'reason',
       help: 'Streams this point reset'
+    })
+    this.#disconnections = metrics?.registerCounter(`${PREFIX}_connections_closed_total`, {
+      help: 'Connections this point closed, of peers that went on over their rateLimit'
     })
     this.#listed = metrics?.registerCounter(`${PREFIX}_registrations_listed_total`, {
       help: 'Registrations sent in responses to DISCOVER'
@@ -55,5 +59,9 @@ export class PointMetrics {
 
   reset (reason: ResetReason): void {
     this.#resets?.increment({ [reason]: 1 })
+  }
+
+  disconnected (): void {
+    this.#disconnections?.increment()
   }
 }

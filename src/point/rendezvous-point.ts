@@ -1,23 +1,35 @@
 import { serviceCapabilities } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { RateLimiter } from '@libp2p/utils'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { Status } from '../protocol/errors.ts'
 import { memoryStore } from '../store/memory.ts'
+import { Allowance } from './allowance.ts'
 import { RequestHandler } from './handler.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
 import { pointSettings } from './settings.ts'
 import type { Answer, Outcome } from './handler.ts'
-import type { RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './index.ts'
+import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './index.ts'
 import type { PointSettings } from './settings.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/index.ts'
-import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
+import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** Registrations removed before other work gets a turn: a millisecond or two. */
 const EXPIRY_BATCH = 500
+
+/** After a timer that came too early: to try again at once would keep the process busy. */
+const EXPIRY_PAUSE = 50
+
+/** After the store has failed. */
+const EXPIRY_RETRY = 5_000
+
+/**
+ * How identify names the peers whose rendezvous client reads no record but those of RFC 0003's form, and
+ * fails the whole listing with one of another. An application that names itself otherwise is not known.
+ */
+const ROUTING_STATE_READER = 'rust-libp2p/'
 
 /** The longest sleep until the next expiry, so that a clock that was set is noticed. */
 const MAX_EXPIRY_DELAY = 60_000
@@ -37,11 +49,15 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #metrics: PointMetrics
   readonly #log: Logger
   readonly #streams = new Set<InboundStream>()
-  readonly #rateLimiter: RateLimiter | undefined
+  readonly #allowance: Allowance | undefined
+  /** Connections to peers that fail a listing with a record in a form they cannot read. */
+  readonly #readsRoutingState = new WeakSet<Connection>()
   #stopping = new AbortController()
   #isStarted = false
   #expiryTimer: ReturnType<typeof setTimeout> | undefined
   #expiryDue = Infinity
+  #expiring: Promise<void> | undefined
+  #closing: Promise<void> | undefined
 
   constructor (components: RendezvousPointComponents, init: RendezvousPointInit = {}) {
     super()
@@ -55,10 +71,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#log = components.logger.forComponent('libp2p:rendezvous:point')
     this.protocol = this.#settings.protocol
 
-    const { rateLimit } = this.#settings
-    this.#rateLimiter = rateLimit === false
-      ? undefined
-      : new RateLimiter({ points: rateLimit.requests, duration: rateLimit.interval / 1000 })
+    this.#allowance = this.#settings.rateLimit === false ? undefined : new Allowance(this.#settings.rateLimit)
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-rendezvous/point'
@@ -80,59 +93,79 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
     this.#isStarted = true
     this.#stopping = new AbortController()
+    this.#closing = undefined
     setMaxListeners(Infinity, this.#stopping.signal)
-    await this.#store.start?.()
+
+    this.#components.events.addEventListener('peer:identify', this.#onIdentify)
+
+    try {
+      await this.#store.start?.()
+      await this.#components.registrar.handle(this.protocol, this.#onStream, {
+        // kept by this service: streams that libp2p resets are counted by nobody
+        maxInboundStreams: Infinity,
+        runOnLimitedConnection: this.#init.runOnLimitedConnection
+      })
+    } catch (err) {
+      await this.stop().catch(() => {})
+      throw err
+    }
+
     this.#scheduleExpiry()
-    await this.#components.registrar.handle(this.protocol, this.#onStream, {
-      maxInboundStreams: this.#init.maxInboundStreams,
-      runOnLimitedConnection: this.#init.runOnLimitedConnection
-    })
   }
 
   /** While the connections are still open: answers what is in flight and closes the streams. */
   async beforeStop (): Promise<void> {
-    if (!this.#isStarted || this.#stopping.signal.aborted) {
-      return
+    if (this.#isStarted) {
+      this.#closing ??= this.#close()
     }
 
-    this.#stopping.abort()
-    await this.#components.registrar.unhandle(this.protocol)
-
-    await Promise.all([...this.#streams].map(async stream => stream.finish()))
+    await this.#closing
   }
 
   async stop (): Promise<void> {
-    if (!this.#isStarted) {
-      return
-    }
-
     await this.beforeStop()
-    this.#isStarted = false
+
+    if (this.#isStarted) {
+      this.#isStarted = false
+      this.#allowance?.clear()
+      await this.#store.stop?.()
+    }
+  }
+
+  async #close (): Promise<void> {
+    this.#stopping.abort()
+    this.#components.events.removeEventListener('peer:identify', this.#onIdentify)
     clearTimeout(this.#expiryTimer)
     this.#expiryDue = Infinity
+    await this.#components.registrar.unhandle(this.protocol)
+    await Promise.all([this.#expiring, ...[...this.#streams].map(async stream => stream.finish())])
+  }
 
-    for (const peer of this.#rateLimiter?.memoryStorage.storage.keys() ?? []) {
-      this.#rateLimiter?.memoryStorage.delete(peer)
+  readonly #onIdentify = ({ detail: { agentVersion, connection } }: CustomEvent<IdentifyResult>): void => {
+    if (agentVersion?.startsWith(ROUTING_STATE_READER) === true) {
+      this.#readsRoutingState.add(connection)
     }
-
-    await this.#store.stop?.()
   }
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     const peer = connection.remotePeer
-    const inbound = new InboundStream(stream, this.#settings, async (request, signal) => {
-      const { response, outcome } = await this.#answer(peer, request, connection, signal)
+    const inbound: InboundStream = new InboundStream(stream, this.#settings, async (request, signal) => {
+      const wait = this.#allowance?.request(peer) ?? 0
+      const { response, outcome } = wait > 0
+        ? await this.#refuse(inbound, request, wait, signal)
+        : await this.#answer(request, connection, signal)
       this.#report(peer, outcome)
+
+      if (outcome.type === 'unregister:rejected') {
+        throw new StreamEndedError('refused', outcome.statusText)
+      }
 
       return response
     })
     this.#streams.add(inbound)
 
     try {
-      if (this.#overRateLimit(peer) > 0) {
-        throw new StreamEndedError('rate_limited', 'too many streams were opened')
-      }
-
+      this.#admit(connection)
       await inbound.serve()
     } catch (err: any) {
       this.#log('stream of %p ended - %e', peer, err)
@@ -140,34 +173,55 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
       if (err instanceof StreamEndedError) {
         this.#metrics.reset(err.reason)
+        this.#allowance?.reset(peer)
+        this.#endFlood(connection)
       }
     } finally {
       this.#streams.delete(inbound)
     }
   }
 
-  async #answer (peer: PeerId, request: Uint8ArrayList, connection: Connection, signal: AbortSignal): Promise<Answer> {
-    const wait = this.#overRateLimit(peer)
+  /** Counts a new stream, and throws when it cannot be served. */
+  #admit (connection: Connection): void {
+    this.#stopping.signal.throwIfAborted()
+    this.#allowance?.stream(connection.remotePeer)
+    const { maxInboundStreams } = this.#settings
+    const open = connection.streams.filter(({ protocol, direction }) => protocol === this.protocol && direction === 'inbound')
 
-    if (wait > 0) {
-      // a refusal that costs the peer nothing would be asked for again at once
-      await delay(Math.min(wait, this.#settings.requestTimeout), { signal: this.#stopping.signal }).catch(() => {})
-
-      return this.#handler.refuse(request, Status.E_UNAVAILABLE, 'rateLimit is reached')
+    if (open.length > maxInboundStreams) {
+      throw new StreamEndedError('too_many_streams', `maxInboundStreams (${maxInboundStreams}) is reached`)
     }
 
-    return this.#handler.handle(peer, request, Date.now(), { connection, signal })
+    this.#endFlood(connection)
   }
 
-  /** Counts a request, and returns the milliseconds until the peer may make another when it is one too many. */
-  #overRateLimit (peer: PeerId): number {
-    try {
-      this.#rateLimiter?.consume(peer.toString())
-
-      return 0
-    } catch (err: any) {
-      return Math.max(1, err.msBeforeNext)
+  /** A peer that goes on regardless of its limit costs least without a connection. */
+  #endFlood (connection: Connection): void {
+    if (this.#allowance?.isFlooded(connection.remotePeer) === true) {
+      this.#metrics.disconnected()
+      connection.abort(new Error('The peer goes on over its rateLimit'))
     }
+  }
+
+  async #answer (request: Uint8ArrayList, connection: Connection, signal: AbortSignal): Promise<Answer> {
+    const peer = connection.remotePeer
+    const reads = this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined
+    const answer = await this.#handler.handle(peer, request, Date.now(), { connection, reads, signal })
+    this.#allowance?.answer(peer, answer)
+
+    return answer
+  }
+
+  /** Refuses a request that is over the limit: late, because it would be made again at once. */
+  async #refuse (stream: InboundStream, request: Uint8ArrayList, wait: number, signal: AbortSignal): Promise<Answer> {
+    const { rateLimit, requestTimeout } = this.#settings
+    const { requests, interval } = rateLimit as RateLimit
+    const refusal = this.#handler.refuse(request, Status.E_UNAVAILABLE, `rateLimit (${requests} requests in ${interval} ms) is reached`)
+    stream.restrict()
+    // not so late that a peer with the same patience has given up
+    await delay(Math.min(wait, requestTimeout / 2), { signal: AbortSignal.any([signal, this.#stopping.signal]) }).catch(() => {})
+
+    return refusal
   }
 
   #report (peer: PeerId, outcome: Outcome): void {
@@ -181,6 +235,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
         break
       case 'registration:rejected':
+      case 'unregister:rejected':
       case 'discover:rejected': {
         const { type, namespace, status, statusText, cause } = outcome
 
@@ -188,7 +243,9 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
           this.#log.error('%s of %p in "%s" answered with %s - %e', type, peer, namespace, status, cause)
         }
 
-        this.#dispatch(type, () => ({ peer, namespace, status, statusText }))
+        if (type !== 'unregister:rejected') {
+          this.#dispatch(type, () => ({ peer, namespace, status, statusText }))
+        }
         break
       }
       case 'discover:served':
@@ -205,7 +262,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
-  #scheduleExpiry (): void {
+  /** Sets the timer to the next expiry, not counting one that is being worked on. */
+  #scheduleExpiry (atLeast: number = 0): void {
     const due = this.#store.nextExpiry()
 
     if (due == null || due >= this.#expiryDue || this.#stopping.signal.aborted) {
@@ -215,23 +273,34 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#expiryDue = due
     clearTimeout(this.#expiryTimer)
     this.#expiryTimer = setTimeout(() => {
-      this.#expiryDue = Infinity
-      this.#expire()
-        .catch(err => { this.#log.error('could not remove expired registrations - %e', err) })
-        .finally(() => { this.#scheduleExpiry() })
-    }, Math.min(Math.max(due - Date.now(), 0), MAX_EXPIRY_DELAY))
+      this.#expiryDue = -Infinity
+      this.#expiring = this.#expire().then(pause => {
+        this.#expiryDue = Infinity
+        this.#scheduleExpiry(pause)
+      })
+    }, Math.min(Math.max(due - Date.now(), atLeast), MAX_EXPIRY_DELAY))
   }
 
-  /** Removes one batch; when more are due, the next is scheduled at once. */
-  async #expire (): Promise<void> {
-    const expired = await this.#store.expire(Date.now(), EXPIRY_BATCH)
+  /** Removes one batch, and returns the milliseconds after which the next may follow. */
+  async #expire (): Promise<number> {
+    try {
+      const expired = await this.#store.expire(Date.now(), EXPIRY_BATCH)
 
-    if (expired.length > 0) {
+      if (expired.length === 0) {
+        return EXPIRY_PAUSE
+      }
+
       this.#metrics.expired(expired.length)
-    }
 
-    for (const registration of expired) {
-      this.#dispatch('registration:expired', () => registrationDetail(registration))
+      for (const registration of expired) {
+        this.#dispatch('registration:expired', () => registrationDetail(registration))
+      }
+
+      return 0
+    } catch (err) {
+      this.#log.error('could not remove expired registrations - %e', err)
+
+      return EXPIRY_RETRY
     }
   }
 }

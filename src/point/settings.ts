@@ -9,8 +9,14 @@ export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof
 
 const COUNTS = [
   'maxNamespaceLength', 'maxRegistrationsPerPeer', 'maxRegistrationsPerNamespace', 'maxNamespaces',
-  'maxRegistrations', 'maxDiscoverLimit', 'maxMessageSize'
+  'maxRegistrations', 'maxDiscoverLimit', 'maxMessageSize', 'maxInboundStreams'
 ] as const
+
+/** The longest time that a timer can be set to; what is beyond fires at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1
+
+/** Sixty-eight years: protons writes numbers from 2^31 to 2^32 wrong, and a TTL is sent in seconds. */
+const MAX_TTL_SETTING = (2 ** 31 - 1) * 1_000
 
 const DURATIONS = ['minTtl', 'defaultTtl', 'maxTtl', 'requestTimeout', 'idleTimeout'] as const
 
@@ -31,18 +37,20 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     maxRegistrations: init.maxRegistrations ?? 1_000_000,
     maxDiscoverLimit: init.maxDiscoverLimit ?? 1_000,
     maxMessageSize: init.maxMessageSize ?? 16 * 1024,
+    maxInboundStreams: init.maxInboundStreams ?? 32,
     requestTimeout: init.requestTimeout ?? REQUEST_TIMEOUT,
     idleTimeout: init.idleTimeout ?? 60_000,
-    rateLimit: init.rateLimit ?? { requests: 500, interval: 1_000 },
+    rateLimit: init.rateLimit ?? { requests: 500, interval: 10_000 },
     protocol: init.protocol ?? PROTOCOL_ID
   }
 
   for (const name of COUNTS) {
-    check(Number.isSafeInteger(settings[name]) && settings[name] >= 1, `${name} must be a whole number of at least 1, not ${settings[name]}`)
+    checkGiven(name, init[name], value => Number.isSafeInteger(value) && value >= 1, 'a whole number of at least 1')
   }
 
   for (const name of DURATIONS) {
-    check(settings[name] > 0 && settings[name] < Infinity, `${name} must be a number of milliseconds above 0, not ${settings[name]}`)
+    const max = name.endsWith('Ttl') ? MAX_TTL_SETTING : MAX_TIMEOUT
+    checkGiven(name, init[name], value => value > 0 && value <= max, `a number of milliseconds above 0 and up to ${max}`)
   }
 
   check(settings.maxNamespaceLength <= MAX_NAMESPACE_LENGTH, `maxNamespaceLength must be at most ${MAX_NAMESPACE_LENGTH}, or cookies would not fit`)
@@ -51,10 +59,15 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
 
   if (settings.rateLimit !== false) {
     const { requests, interval } = settings.rateLimit
-    check(requests >= 1 && interval > 0 && interval < Infinity, `rateLimit needs at least 1 request and an interval above 0 milliseconds, not ${requests} and ${interval}`)
+    check(requests >= 1 && interval > 0 && interval <= MAX_TIMEOUT, `rateLimit needs at least 1 request and an interval above 0 and up to ${MAX_TIMEOUT} milliseconds, not ${requests} and ${interval}`)
   }
 
   return settings
+}
+
+/** Defaults need no check, and one that follows from another option is not to blame for it. */
+function checkGiven (name: string, value: number | undefined, isValid: (value: number) => boolean, what: string): void {
+  check(value == null || (typeof value === 'number' && isValid(value)), `${name} must be ${what}, not ${value}`)
 }
 
 function check (condition: boolean, problem: string): void {

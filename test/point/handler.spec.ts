@@ -1,0 +1,618 @@
+import { RecordEnvelope } from '@libp2p/peer-record'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Message } from '../../src/protocol/message.ts'
+import { Status } from '../../src/protocol/errors.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import { badRecords, envelope, identity } from '../fixtures/records.ts'
+import { CONNECTION, discover, handlerOf, NOW, OUT_OF_TURN, register, unregister } from '../fixtures/requests.ts'
+import type { Authorize, AuthorizeRequest } from '../../src/point/index.ts'
+import type { RegistrationStore } from '../../src/store/index.ts'
+import type { Identity } from '../fixtures/records.ts'
+
+const HOUR = 60 * 60 * 1000
+
+let alice: Identity
+let bob: Identity
+let record: Uint8Array
+
+beforeAll(async () => {
+  [alice, bob] = await Promise.all([identity(), identity()])
+  record = await envelope(alice)
+})
+
+afterEach(() => { vi.restoreAllMocks() })
+
+/** A store that works, but for what a test replaces. */
+function storeWith (broken: Partial<RegistrationStore>, store: RegistrationStore = new MemoryStore()): RegistrationStore {
+  return {
+    get size () { return store.size },
+    register: store.register.bind(store),
+    unregister: store.unregister.bind(store),
+    list: store.list.bind(store),
+    expire: store.expire.bind(store),
+    nextExpiry: store.nextExpiry.bind(store),
+    ...broken
+  }
+}
+
+const never = async (): Promise<never> => new Promise<never>(() => {})
+
+describe('REGISTER', () => {
+  it('is granted, and says for how long', async () => {
+    const { ask, store } = handlerOf()
+    const { message, outcome } = await ask(alice.peerId, register('my-app', record, 7_200n))
+
+    expect(message).toEqual({ type: 'REGISTER_RESPONSE', registerResponse: { status: Status.OK, ttl: 7_200n } })
+    expect(outcome).toMatchObject({
+      type: 'registration:added',
+      registration: { namespace: 'my-app', peer: alice.peerId.toString(), signedPeerRecord: record, expires: NOW + 2 * HOUR }
+    })
+    expect(store.size).toEqual({ registrations: 1, namespaces: 1, peers: 1 })
+  })
+
+  it('is granted for the default when it names no TTL', async () => {
+    const { ask } = handlerOf({ defaultTtl: 3 * HOUR })
+    const { message, outcome } = await ask(alice.peerId, register('my-app', record))
+
+    expect(message?.registerResponse?.ttl).toBe(10_800n)
+    expect(outcome).toMatchObject({ registration: { expires: NOW + 3 * HOUR } })
+  })
+
+  it('replaces what the same peer registered there, and takes a new place', async () => {
+    const { ask, store } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+    const { outcome } = await ask(alice.peerId, register('my-app', await envelope(alice, { sequence: 2n }), 10_000n), { now: NOW + 1_000 })
+
+    expect(outcome.type).toBe('registration:refreshed')
+    expect(store.size.registrations).toBe(1)
+    expect(outcome).toMatchObject({ registration: { expires: NOW + 1_000 + 10_000_000 } })
+  })
+
+  it('is added, not refreshed, after the one before has expired', async () => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register('my-app', record, 7_200n))
+    const { outcome } = await ask(alice.peerId, register('my-app', record, 7_200n), { now: NOW + 2 * HOUR })
+
+    expect(outcome.type).toBe('registration:added')
+  })
+
+  it.each([
+    ['no namespace', undefined],
+    ['an empty namespace', ''],
+    ['a namespace of 256 bytes', 'x'.repeat(256)],
+    ['a namespace of 128 characters in 256 bytes', 'é'.repeat(128)]
+  ])('is refused for %s', async (_, namespace) => {
+    const { ask, store } = handlerOf()
+    const { message, outcome } = await ask(alice.peerId, register(namespace, record))
+
+    expect(message).toMatchObject({ type: 'REGISTER_RESPONSE', registerResponse: { status: Status.E_INVALID_NAMESPACE } })
+    expect(outcome).toMatchObject({ type: 'registration:rejected', namespace, status: Status.E_INVALID_NAMESPACE })
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it.each(['x'.repeat(255), '漢'.repeat(85), '\u0000', '\ufeff'])('is granted for the namespace %j', async namespace => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register(namespace, record))
+    const { message } = await ask(bob.peerId, discover(namespace))
+
+    expect(message?.discoverResponse?.registrations.map(({ ns }) => ns)).toEqual([namespace])
+  })
+
+  it.each([0n, 1n, 7_199n, 259_201n, 2n ** 53n + 1n, 2n ** 64n - 1n])('is refused for a TTL of %d seconds', async ttl => {
+    const { ask, store } = handlerOf()
+    const { message } = await ask(alice.peerId, register('my-app', record, ttl))
+
+    expect(message?.registerResponse).toEqual({
+      status: Status.E_INVALID_TTL,
+      statusText: `a TTL of 7200 to 259200 seconds is accepted, not ${ttl}`
+    })
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it.each([7_200n, 259_200n])('is granted for a TTL of %d seconds', async ttl => {
+    const { message } = await handlerOf().ask(alice.peerId, register('my-app', record, ttl))
+
+    expect(message?.registerResponse).toEqual({ status: Status.OK, ttl })
+  })
+
+  it('names only such bounds for the TTL as it accepts', async () => {
+    const { ask } = handlerOf({ minTtl: 1_500, defaultTtl: 2_000, maxTtl: 9_500 })
+    const { message } = await ask(alice.peerId, register('my-app', record, 10n))
+
+    expect(message?.registerResponse?.statusText).toContain('2 to 9 seconds')
+    await expect(ask(alice.peerId, register('my-app', record, 2n))).resolves.toMatchObject({ outcome: { type: 'registration:added' } })
+    await expect(ask(alice.peerId, register('my-app', record, 9n))).resolves.toMatchObject({ outcome: { type: 'registration:refreshed' } })
+  })
+
+  it('is refused without a record', async () => {
+    const { message } = await handlerOf().ask(alice.peerId, register('my-app', undefined))
+
+    expect(message?.registerResponse).toEqual({ status: Status.E_INVALID_SIGNED_PEER_RECORD, statusText: 'a signed peer record is required' })
+  })
+
+  it('is refused for every record that is not as it should be, and says why', async () => {
+    const { ask, store } = handlerOf()
+
+    for (const [name, bad, says] of await badRecords(alice, bob)) {
+      const { message } = await ask(alice.peerId, register('my-app', bad))
+
+      expect(message?.registerResponse?.status, name).toBe(Status.E_INVALID_SIGNED_PEER_RECORD)
+      expect(message?.registerResponse?.statusText, name).toMatch(says)
+    }
+
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it('is refused for the record of another peer, known or not', async () => {
+    const { ask, store } = handlerOf()
+
+    for (let time = 0; time < 2; time++) {
+      const { message } = await ask(bob.peerId, register('my-app', record))
+      expect(message?.registerResponse).toEqual({ status: Status.E_NOT_AUTHORIZED, statusText: 'a peer may register only itself' })
+      await ask(alice.peerId, register('other', record))
+    }
+
+    expect(store.size).toMatchObject({ registrations: 1, peers: 1 })
+  })
+})
+
+describe('the order of checks', () => {
+  it('is the cheapest first', async () => {
+    const steps: string[] = []
+    const store = new MemoryStore()
+    noteStep(RecordEnvelope, 'createFromProtobuf', () => steps.push('record'))
+    noteStep(RecordEnvelope.prototype, 'validate', () => steps.push('signature'))
+    noteStep(store, 'register', () => steps.push('store'))
+    let allowed = false
+    const { ask } = handlerOf({ store, authorize: () => { steps.push('authorize'); return allowed } })
+    const stepsOf = async (request: Uint8Array, who = alice): Promise<string[]> => {
+      steps.length = 0
+      await ask(who.peerId, request)
+
+      return [...steps]
+    }
+
+    expect(await stepsOf(register('', record, 1n)), 'a bad namespace').toEqual([])
+    expect(await stepsOf(register('my-app', record, 1n)), 'a bad TTL').toEqual([])
+    expect(await stepsOf(register('my-app', undefined)), 'no record').toEqual([])
+    expect(await stepsOf(register('my-app', record), bob), 'another peer').toEqual(['record'])
+    expect(await stepsOf(register('my-app', record)), 'not authorized').toEqual(['record', 'authorize'])
+    allowed = true
+    expect(await stepsOf(register('my-app', record)), 'fine').toEqual(['record', 'authorize', 'signature', 'store'])
+    expect(await stepsOf(register('my-app', record)), 'known').toEqual(['authorize', 'store'])
+    expect(await stepsOf(register('other', record)), 'known, elsewhere').toEqual(['authorize', 'store'])
+  })
+
+  it('has each status in its turn', async () => {
+    const forged = record.slice()
+    forged[forged.length - 1]! ^= 1
+    const { ask } = handlerOf({ authorize: ({ namespace }) => namespace !== 'closed' })
+    const statusOf = async (request: Uint8Array, who = alice): Promise<unknown> => (await ask(who.peerId, request)).message?.registerResponse?.status
+
+    expect(await statusOf(register('', forged, 1n), bob)).toBe(Status.E_INVALID_NAMESPACE)
+    expect(await statusOf(register('closed', forged, 1n), bob)).toBe(Status.E_INVALID_TTL)
+    expect(await statusOf(register('closed', forged), bob)).toBe(Status.E_NOT_AUTHORIZED)
+    expect(await statusOf(register('closed', forged))).toBe(Status.E_NOT_AUTHORIZED)
+    expect(await statusOf(register('open', forged))).toBe(Status.E_INVALID_SIGNED_PEER_RECORD)
+    expect(await statusOf(register('open', record))).toBe(Status.OK)
+  })
+
+  it('has the cookie before authorize, and authorize before the store', async () => {
+    const steps: string[] = []
+    const { ask } = handlerOf({
+      authorize: () => { steps.push('authorize'); return false },
+      store: storeWith({ list: () => { steps.push('store'); return undefined } })
+    })
+
+    expect((await ask(alice.peerId, discover('x'.repeat(256)))).message?.discoverResponse?.status).toBe(Status.E_INVALID_NAMESPACE)
+    expect((await ask(alice.peerId, discover('my-app', { cookie: Uint8Array.of(1) }))).message?.discoverResponse?.status).toBe(Status.E_INVALID_COOKIE)
+    expect(steps).toEqual([])
+    expect((await ask(alice.peerId, discover('my-app'))).message?.discoverResponse?.status).toBe(Status.E_NOT_AUTHORIZED)
+    expect(steps).toEqual(['authorize'])
+  })
+
+  function noteStep (owner: any, method: string, note: () => void): void {
+    const original = owner[method]
+    vi.spyOn(owner, method).mockImplementation(function (this: unknown, ...args: any[]) {
+      note()
+
+      return original.apply(this, args)
+    })
+  }
+})
+
+describe('UNREGISTER', () => {
+  it('has no response, and removes the registration', async () => {
+    const { ask, store } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+    const { response, outcome } = await ask(alice.peerId, unregister('my-app'))
+
+    expect(response).toBeUndefined()
+    expect(outcome).toMatchObject({ type: 'registration:removed', registration: { namespace: 'my-app', peer: alice.peerId.toString() } })
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it.each([undefined, '', 'my-app', 'x'.repeat(10_000)])('does nothing where nothing is registered: %s', async namespace => {
+    await expect(handlerOf().ask(alice.peerId, unregister(namespace))).resolves.toMatchObject({ outcome: { type: 'nothing' }, response: undefined })
+  })
+
+  it('does not remove what others registered', async () => {
+    const { ask, store } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+    await ask(bob.peerId, unregister('my-app'))
+
+    expect(store.size.registrations).toBe(1)
+  })
+
+  it('is allowed to those whom nothing else is', async () => {
+    const authorize = vi.fn<Authorize>(() => false)
+    const { ask } = handlerOf({ authorize })
+
+    await expect(ask(alice.peerId, unregister('my-app'))).resolves.toMatchObject({ outcome: { type: 'nothing' } })
+    expect(authorize).not.toHaveBeenCalled()
+  })
+
+  it('that cannot be carried out is known to have failed', async () => {
+    const cause = new Error('the disk is gone')
+    const { ask } = handlerOf({ store: storeWith({ unregister: async () => { throw cause } }) })
+
+    await expect(ask(alice.peerId, unregister('my-app'))).resolves.toMatchObject({
+      response: undefined,
+      outcome: { type: 'unregister:rejected', namespace: 'my-app', status: Status.E_UNAVAILABLE, cause }
+    })
+  })
+})
+
+describe('DISCOVER', () => {
+  async function filled (count: number, init = {}): Promise<ReturnType<typeof handlerOf>> {
+    const handler = handlerOf({ maxRegistrationsPerPeer: 1_000_000, ...init })
+
+    for (let i = 0; i < count; i++) {
+      handler.store.register({ namespace: 'my-app', peer: `peer ${i}`, signedPeerRecord: Uint8Array.of(i >> 8, i & 255), ttl: HOUR }, NO_LIMITS, NOW)
+    }
+
+    return handler
+  }
+
+  const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }
+
+  function numbers (message: Message | undefined): number[] | undefined {
+    return message?.discoverResponse?.registrations.map(({ signedPeerRecord }) => (signedPeerRecord?.[0] ?? 0) << 8 | (signedPeerRecord?.[1] ?? 0))
+  }
+
+  it('lists what was registered, with the record as it was sent and the TTL that is left', async () => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register('my-app', record, 7_200n))
+    const { message, outcome } = await ask(bob.peerId, discover('my-app'), { now: NOW + 1_500 })
+
+    expect(message).toEqual({
+      type: 'DISCOVER_RESPONSE',
+      discoverResponse: {
+        status: Status.OK,
+        cookie: expect.any(Uint8Array),
+        registrations: [{ ns: 'my-app', signedPeerRecord: record, ttl: 7_199n }]
+      }
+    })
+    expect(outcome).toEqual({ type: 'discover:served', namespace: 'my-app', registrations: 1 })
+  })
+
+  it('lists in the order in which they were made, a refresh last', async () => {
+    const { ask, store } = await filled(4)
+    store.register({ namespace: 'my-app', peer: 'peer 1', signedPeerRecord: Uint8Array.of(0, 1), ttl: HOUR }, NO_LIMITS, NOW)
+
+    expect(numbers((await ask(alice.peerId, discover('my-app'))).message)).toEqual([0, 2, 3, 1])
+  })
+
+  it('never lists what has expired', async () => {
+    const { ask } = await filled(1)
+
+    expect(numbers((await ask(alice.peerId, discover('my-app'), { now: NOW + HOUR - 1 })).message)).toEqual([0])
+    expect(numbers((await ask(alice.peerId, discover('my-app'), { now: NOW + HOUR })).message)).toEqual([])
+  })
+
+  it.each([undefined, ''])('lists all namespaces when it names none: %j', async namespace => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register('one', record))
+    await ask(alice.peerId, register('two', record))
+    const { message, outcome } = await ask(bob.peerId, discover(namespace))
+
+    expect(message?.discoverResponse?.registrations.map(({ ns }) => ns)).toEqual(['one', 'two'])
+    expect(outcome).toEqual({ type: 'discover:served', namespace: undefined, registrations: 2 })
+  })
+
+  it('lists nothing in a namespace that nobody is registered in, with a cookie all the same', async () => {
+    const { message } = await handlerOf().ask(bob.peerId, discover('my-app'))
+
+    expect(message?.discoverResponse).toMatchObject({ status: Status.OK, registrations: [] })
+    expect(message?.discoverResponse?.cookie?.byteLength).toBe(8 + 'my-app'.length)
+  })
+
+  it.each([
+    [undefined, 5],
+    [0n, 5],
+    [1n, 1],
+    [3n, 3],
+    [5n, 5],
+    [6n, 5],
+    [2n ** 53n + 1n, 5],
+    [2n ** 64n - 1n, 5]
+  ])('with a limit of %s lists %d of 8 where 5 are the most', async (limit, expected) => {
+    const { ask } = await filled(8, { maxDiscoverLimit: 5 })
+
+    expect(numbers((await ask(alice.peerId, discover('my-app', limit == null ? {} : { limit }))).message)).toHaveLength(expected)
+  })
+
+  it('goes on behind the cookie', async () => {
+    const { ask } = await filled(8)
+    const pages = []
+    let cookie: Uint8Array | undefined
+
+    for (let page = 0; page < 4; page++) {
+      const { message } = await ask(alice.peerId, discover('my-app', { limit: 3n, cookie }))
+      cookie = message?.discoverResponse?.cookie
+      pages.push(numbers(message))
+    }
+
+    expect(pages).toEqual([[0, 1, 2], [3, 4, 5], [6, 7], []])
+  })
+
+  it('takes an empty cookie for none', async () => {
+    const { ask } = await filled(2)
+
+    expect(numbers((await ask(alice.peerId, discover('my-app', { cookie: new Uint8Array() }))).message)).toEqual([0, 1])
+  })
+
+  it('refuses a cookie of another namespace, of no namespace, and of another store', async () => {
+    const { ask } = await filled(2)
+    const other = await filled(2)
+    const cookieOf = async (asked: typeof ask, namespace?: string): Promise<Uint8Array | undefined> => (await asked(alice.peerId, discover(namespace))).message?.discoverResponse?.cookie
+    const statusWith = async (namespace: string | undefined, cookie: Uint8Array | undefined): Promise<unknown> => (await ask(alice.peerId, discover(namespace, { cookie }))).message?.discoverResponse?.status
+
+    const cookie = await cookieOf(ask, 'my-app')
+    const all = await cookieOf(ask)
+    expect(await statusWith('my-app', cookie)).toBe(Status.OK)
+    expect(await statusWith(undefined, all)).toBe(Status.OK)
+    expect(await statusWith('other', cookie)).toBe(Status.E_INVALID_COOKIE)
+    expect(await statusWith(undefined, cookie)).toBe(Status.E_INVALID_COOKIE)
+    expect(await statusWith('my-app', all)).toBe(Status.E_INVALID_COOKIE)
+    expect(await statusWith('my-app', await cookieOf(other.ask, 'my-app'))).toBe(Status.E_INVALID_COOKIE)
+    expect(await statusWith('my-app', Uint8Array.of(1, 2, 3, 4, 5, 6, 7))).toBe(Status.E_INVALID_COOKIE)
+    expect(await statusWith('my-app', new Uint8Array(8).fill(255))).toBe(Status.E_INVALID_COOKIE)
+    expect(await statusWith('my-app', Uint8Array.from([...(cookie ?? []), 0xc3]))).toBe(Status.E_INVALID_COOKIE)
+  })
+
+  it('says what was refused', async () => {
+    await expect(handlerOf().ask(alice.peerId, discover('my-app', { cookie: Uint8Array.of(1) }))).resolves.toMatchObject({
+      message: { type: 'DISCOVER_RESPONSE', discoverResponse: { registrations: [], status: Status.E_INVALID_COOKIE, statusText: 'the cookie is malformed' } },
+      outcome: { type: 'discover:rejected', namespace: 'my-app', status: Status.E_INVALID_COOKIE }
+    })
+  })
+
+  it('lists each registration that was there throughout exactly once, whatever happens in between', async () => {
+    const { ask, store } = await filled(300)
+    const listed: number[] = []
+    let cookie: Uint8Array | undefined
+    let step = 0
+
+    while (true) {
+      const { message } = await ask(alice.peerId, discover('my-app', { limit: 7n, cookie }))
+      const page = numbers(message) ?? []
+
+      if (page.length === 0) {
+        break
+      }
+
+      listed.push(...page)
+      cookie = message?.discoverResponse?.cookie
+
+      // the last hundred are refreshed, removed, and joined by others
+      if (++step <= 40) {
+        store.register({ namespace: 'my-app', peer: `peer ${200 + step}`, signedPeerRecord: Uint8Array.of(255, 255), ttl: HOUR }, NO_LIMITS, NOW)
+        store.unregister('my-app', `peer ${250 + step}`, NOW)
+        store.register({ namespace: 'my-app', peer: `newcomer ${step}`, signedPeerRecord: Uint8Array.of(255, 255), ttl: HOUR }, NO_LIMITS, NOW)
+      }
+    }
+
+    const throughout = Array.from({ length: 200 }, (_, i) => i)
+    expect(listed.filter(number => number < 200)).toEqual(throughout)
+  })
+})
+
+describe('limits', () => {
+  it.each([
+    ['maxRegistrationsPerPeer', { maxRegistrationsPerPeer: 2 }, ['a', 'b'], 'c'],
+    ['maxNamespaces', { maxNamespaces: 2 }, ['a', 'b'], 'c'],
+    ['maxRegistrations', { maxRegistrations: 2 }, ['a', 'b'], 'c']
+  ])('%s is named when it is reached, and does not stop a refresh', async (limit, init, namespaces, next) => {
+    const { ask, store } = handlerOf(init)
+
+    for (const namespace of namespaces) {
+      await ask(alice.peerId, register(namespace, record))
+    }
+
+    const { message, outcome } = await ask(alice.peerId, register(next, record))
+    expect(message?.registerResponse).toEqual({ status: Status.E_UNAVAILABLE, statusText: `${limit} (2) is reached` })
+    expect(outcome).toMatchObject({ type: 'registration:rejected', namespace: next, status: Status.E_UNAVAILABLE })
+    await expect(ask(alice.peerId, register('a', record))).resolves.toMatchObject({ outcome: { type: 'registration:refreshed' } })
+    expect(store.size.registrations).toBe(2)
+  })
+
+  it('maxRegistrationsPerNamespace is named when it is reached, and does not stop a refresh', async () => {
+    const { ask } = handlerOf({ maxRegistrationsPerNamespace: 1 })
+    await ask(alice.peerId, register('my-app', record))
+
+    expect((await ask(bob.peerId, register('my-app', await envelope(bob)))).message?.registerResponse)
+      .toEqual({ status: Status.E_UNAVAILABLE, statusText: 'maxRegistrationsPerNamespace (1) is reached' })
+    await expect(ask(alice.peerId, register('my-app', record))).resolves.toMatchObject({ outcome: { type: 'registration:refreshed' } })
+  })
+
+  it.each([
+    ['a store that answers at once', new MemoryStore()],
+    ['a store that takes its time', slow(new MemoryStore())]
+  ])('let one of a hundred that race for the last place have it, in %s', async (_, store) => {
+    const peers = await Promise.all(Array.from({ length: 100 }, async () => {
+      const one = await identity()
+
+      return { ...one, record: await envelope(one) }
+    }))
+    const { ask } = handlerOf({ store, maxRegistrationsPerNamespace: 1 })
+    const statuses = await Promise.all(peers.map(async ({ peerId, record }) => (await ask(peerId, register('my-app', record))).message?.registerResponse?.status))
+
+    expect(statuses.filter(status => status === Status.OK)).toHaveLength(1)
+    expect(statuses.filter(status => status === Status.E_UNAVAILABLE)).toHaveLength(99)
+    expect(store.size.registrations).toBe(1)
+  })
+
+  function slow (store: MemoryStore): RegistrationStore {
+    return storeWith({
+      register: async (...args) => {
+        await null
+
+        return store.register(...args)
+      }
+    }, store)
+  }
+})
+
+describe('authorize', () => {
+  it('is asked with all there is to know', async () => {
+    const requests: AuthorizeRequest[] = []
+    const { ask } = handlerOf({ authorize: request => { requests.push(request); return true } })
+    const { signal } = new AbortController()
+    await ask(alice.peerId, register('my-app', record), { signal })
+    await ask(alice.peerId, discover('my-app'), { signal })
+    await ask(alice.peerId, discover(), { signal })
+
+    expect(requests).toEqual([
+      { peer: alice.peerId, action: 'register', namespace: 'my-app', connection: CONNECTION, signal },
+      { peer: alice.peerId, action: 'discover', namespace: 'my-app', connection: CONNECTION, signal },
+      { peer: alice.peerId, action: 'discover', namespace: undefined, connection: CONNECTION, signal }
+    ])
+  })
+
+  it.each<[string, Authorize]>([
+    ['by peer', ({ peer }) => !peer.equals(alice.peerId)],
+    ['by peer, later', async ({ peer }) => !peer.equals(alice.peerId)],
+    ['by action', ({ action }) => action !== 'register'],
+    ['by namespace', ({ namespace }) => namespace !== 'my-app'],
+    ['by throwing', () => { throw new Error('secret') }],
+    ['by rejecting', async () => { throw new Error('secret') }],
+    ['with something that is not true', () => 'yes' as unknown as boolean],
+    ['with nothing', (() => {}) as unknown as Authorize]
+  ])('refuses %s', async (_, authorize) => {
+    const { ask, store } = handlerOf({ authorize })
+    const { message } = await ask(alice.peerId, register('my-app', record))
+
+    expect(message?.registerResponse).toEqual({ status: Status.E_NOT_AUTHORIZED, statusText: 'this point does not allow it' })
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it('refuses to discover', async () => {
+    const { ask } = handlerOf({ authorize: ({ action }) => action === 'register' })
+    await ask(alice.peerId, register('my-app', record))
+
+    expect((await ask(bob.peerId, discover('my-app'))).message?.discoverResponse)
+      .toEqual({ registrations: [], status: Status.E_NOT_AUTHORIZED, statusText: 'this point does not allow it' })
+  })
+
+  it('has refused when the time of the request is up, even if it should agree later', async () => {
+    const controller = new AbortController()
+    const verdict = Promise.withResolvers<boolean>()
+    const { ask, store } = handlerOf({ authorize: async () => verdict.promise })
+    const answer = ask(alice.peerId, register('my-app', record), { signal: controller.signal })
+    controller.abort()
+
+    expect((await answer).message?.registerResponse?.status).toBe(Status.E_NOT_AUTHORIZED)
+    verdict.resolve(true)
+    await null
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it('has refused when it is asked too late, and may fail afterwards', async () => {
+    const { ask } = handlerOf({ authorize: async () => { throw new Error('late') } })
+
+    expect((await ask(alice.peerId, discover('my-app'), { signal: AbortSignal.abort() })).message?.discoverResponse?.status).toBe(Status.E_NOT_AUTHORIZED)
+  })
+
+  it('tells the log why it failed, and nobody else', async () => {
+    const cause = new Error('secret')
+    const { ask } = handlerOf({ authorize: () => { throw cause } })
+    const { outcome, response } = await ask(alice.peerId, discover('my-app'))
+
+    expect(outcome).toMatchObject({ cause })
+    expect(new TextDecoder().decode(response)).not.toContain('secret')
+  })
+})
+
+describe('a store that cannot be reached', () => {
+  const failure = new Error('secret')
+
+  it.each<[string, () => any]>([
+    ['throws', () => { throw failure }],
+    ['rejects', async () => { throw failure }]
+  ])('and %s is E_UNAVAILABLE, without saying why', async (_, fail) => {
+    const { ask } = handlerOf({ store: storeWith({ register: fail, list: fail }) })
+
+    for (const request of [register('my-app', record), discover('my-app')]) {
+      const { message, outcome, response } = await ask(alice.peerId, request)
+
+      expect((message?.registerResponse ?? message?.discoverResponse)?.status).toBe(Status.E_UNAVAILABLE)
+      expect(outcome).toMatchObject({ cause: failure })
+      expect(new TextDecoder().decode(response)).not.toContain('secret')
+    }
+  })
+
+  it('and stalls is E_UNAVAILABLE once the time of the request is up', async () => {
+    const { ask } = handlerOf({ store: storeWith({ register: never, list: never, unregister: never }) })
+
+    for (const request of [register('my-app', record), discover('my-app'), unregister('my-app')]) {
+      const controller = new AbortController()
+      const answer = ask(alice.peerId, request, { signal: controller.signal })
+      setImmediate(() => { controller.abort() })
+
+      expect((await answer).outcome).toMatchObject({ status: Status.E_UNAVAILABLE })
+    }
+  })
+
+  it('and fails after the time is up fails nobody else', async () => {
+    const { ask } = handlerOf({ store: storeWith({ list: async () => { throw failure } }) })
+
+    expect((await ask(alice.peerId, discover('my-app'), { signal: AbortSignal.abort() })).outcome).toMatchObject({ status: Status.E_UNAVAILABLE })
+  })
+})
+
+describe('an exception inside', () => {
+  it('is E_INTERNAL_ERROR, without any detail', async () => {
+    const { ask } = handlerOf({ store: storeWith({ list: () => ({ registrations: undefined, cursor: 1 }) as any, register: () => ({ registration: null, get limit () { throw new Error('secret') } }) as any }) })
+
+    for (const request of [register('my-app', record), discover('my-app')]) {
+      const { message, outcome } = await ask(alice.peerId, request)
+      const answered = message?.registerResponse ?? message?.discoverResponse
+
+      expect(answered).toMatchObject({ status: Status.E_INTERNAL_ERROR, statusText: 'internal error' })
+      expect(outcome).toMatchObject({ cause: expect.any(Error) })
+    }
+  })
+})
+
+describe('what is no request', () => {
+  it.each(OUT_OF_TURN)('is not answered: %s', async (_, message) => {
+    await expect(handlerOf().ask(alice.peerId, message)).rejects.toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
+    expect(() => handlerOf().handler.refuse(message, Status.E_UNAVAILABLE, 'no')).toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
+  })
+})
+
+describe('refusing without looking', () => {
+  it('answers each request with the response it has', () => {
+    const { handler } = handlerOf()
+    const refuse = (request: Uint8Array): Message | undefined => {
+      const { response } = handler.refuse(request, Status.E_UNAVAILABLE, 'rateLimit is reached')
+
+      return response == null ? undefined : Message.decode(response)
+    }
+
+    expect(refuse(register('my-app', record))).toEqual({ type: 'REGISTER_RESPONSE', registerResponse: { status: Status.E_UNAVAILABLE, statusText: 'rateLimit is reached' } })
+    expect(refuse(discover('my-app'))).toEqual({ type: 'DISCOVER_RESPONSE', discoverResponse: { registrations: [], status: Status.E_UNAVAILABLE, statusText: 'rateLimit is reached' } })
+    expect(refuse(unregister('my-app'))).toBeUndefined()
+  })
+})

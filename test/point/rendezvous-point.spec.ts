@@ -1,0 +1,237 @@
+import { defaultLogger } from '@libp2p/logger'
+import { TypedEventEmitter } from 'main-event'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { rendezvousPoint } from '../../src/point/index.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import { identity } from '../fixtures/records.ts'
+import { NOW } from '../fixtures/requests.ts'
+import type { RendezvousPoint } from '../../src/point/rendezvous-point.ts'
+import type { RendezvousPointInit } from '../../src/point/index.ts'
+import type { RegistrationStore } from '../../src/store/index.ts'
+
+const HOUR = 60 * 60 * 1000
+const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }
+
+let peer: string
+
+beforeAll(async () => {
+  peer = (await identity()).peerId.toString()
+})
+
+beforeEach(() => { vi.useFakeTimers({ now: NOW }) })
+afterEach(() => { vi.useRealTimers() })
+
+interface Fixture {
+  point: RendezvousPoint
+  store: RegistrationStore
+  /** What the point did with the node and the store, in order. */
+  calls: string[]
+}
+
+/** A point with a node that only takes notes. */
+function pointWith (broken: Partial<RegistrationStore> = {}, init: RendezvousPointInit = {}, registrar: object = {}): Fixture {
+  const calls: string[] = []
+  const memory = new MemoryStore()
+  const store: RegistrationStore = {
+    get size () { return memory.size },
+    register: memory.register.bind(memory),
+    unregister: memory.unregister.bind(memory),
+    list: memory.list.bind(memory),
+    expire: (now, limit) => {
+      calls.push('expire')
+
+      return memory.expire(now, limit)
+    },
+    nextExpiry: memory.nextExpiry.bind(memory),
+    start: () => { calls.push('store.start') },
+    stop: () => { calls.push('store.stop') },
+    ...broken
+  }
+  const point = rendezvousPoint({ ...init, store })({
+    logger: defaultLogger(),
+    events: new TypedEventEmitter(),
+    registrar: {
+      handle: async (protocol: string) => { calls.push(`handle ${protocol}`) },
+      unhandle: async (protocol: string) => { calls.push(`unhandle ${protocol}`) },
+      ...registrar
+    }
+  } as any) as RendezvousPoint
+
+  return { point, store, calls }
+}
+
+function fill (store: RegistrationStore, count: number, ttl = HOUR): void {
+  for (let i = 0; i < count; i++) {
+    store.register({ namespace: `namespace ${i}`, peer, signedPeerRecord: new Uint8Array(1), ttl }, NO_LIMITS, Date.now())
+  }
+}
+
+describe('starting and stopping', () => {
+  it('starts the store before it answers, and stops it after', async () => {
+    const { point, calls } = pointWith()
+    expect(point.isStarted()).toBe(false)
+    await point.start()
+    expect(point.isStarted()).toBe(true)
+    await point.stop()
+
+    expect(point.isStarted()).toBe(false)
+    expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'unhandle /rendezvous/1.0.0', 'store.stop'])
+  })
+
+  it('answers another protocol when it is told to', async () => {
+    const { point, calls } = pointWith({}, { protocol: '/mine/1.0.0' })
+    await point.start()
+
+    expect(point.protocol).toBe('/mine/1.0.0')
+    expect(calls).toContain('handle /mine/1.0.0')
+  })
+
+  it('does each once, however often it is told to', async () => {
+    const { point, calls } = pointWith()
+    await point.stop()
+    await Promise.all([point.start(), point.start()])
+    await Promise.all([point.beforeStop(), point.stop(), point.stop(), point.beforeStop()])
+    await point.stop()
+
+    expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'unhandle /rendezvous/1.0.0', 'store.stop'])
+  })
+
+  it('starts again after it has stopped', async () => {
+    const { point, calls, store } = pointWith()
+    await point.start()
+    await point.stop()
+    calls.length = 0
+    await point.start()
+    const expired = vi.fn()
+    point.addEventListener('registration:expired', expired)
+    fill(store, 1)
+    // learns of it as it would by a request
+    await point.stop()
+    await point.start()
+    await vi.advanceTimersByTimeAsync(HOUR + 1_000)
+
+    expect(calls.slice(0, 2)).toEqual(['store.start', 'handle /rendezvous/1.0.0'])
+    expect(expired).toHaveBeenCalledTimes(1)
+  })
+
+  it('has not started when the store cannot, and may try again', async () => {
+    let isAway = true
+    const { point, calls } = pointWith({ start: async () => { if (isAway) { throw new Error('the disk is gone') } } })
+
+    await expect(point.start()).rejects.toThrow('the disk is gone')
+    expect(point.isStarted()).toBe(false)
+    isAway = false
+    await point.start()
+    expect(point.isStarted()).toBe(true)
+    expect(calls.at(-1)).toBe('handle /rendezvous/1.0.0')
+  })
+
+  it('stops the store again when the node has another handler', async () => {
+    const { point, calls } = pointWith({}, {}, { handle: async () => { throw new Error('Handler already registered') } })
+
+    await expect(point.start()).rejects.toThrow('already registered')
+    expect(point.isStarted()).toBe(false)
+    expect(calls).toContain('store.stop')
+  })
+
+  it('refuses options out of their range, before anything starts', () => {
+    expect(() => pointWith({}, { maxNamespaces: 0 })).toThrow(expect.objectContaining({ name: 'InvalidParametersError' }))
+  })
+
+  it('lets a removal of expired registrations end before it stops the store', async () => {
+    const removing = Promise.withResolvers<[]>()
+    const { point, store, calls } = pointWith({ expire: async () => removing.promise })
+    fill(store, 1)
+    await point.start()
+    await vi.advanceTimersByTimeAsync(2 * HOUR)
+    const stopped = point.stop()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(calls).not.toContain('store.stop')
+    removing.resolve([])
+    await stopped
+    expect(calls).toContain('store.stop')
+  })
+})
+
+describe('expiry', () => {
+  it('needs one timer, however much is registered, and none for nothing', async () => {
+    const { point, store } = pointWith()
+    await point.start()
+    expect(vi.getTimerCount()).toBe(0)
+    await point.stop()
+    fill(store, 1_000)
+    await point.start()
+    expect(vi.getTimerCount()).toBe(1)
+    await point.stop()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('tells of each registration once, when its time is up', async () => {
+    const { point, store } = pointWith()
+    const expired: any[] = []
+    point.addEventListener('registration:expired', ({ detail }) => { expired.push(detail) })
+    fill(store, 1_000)
+    await point.start()
+    await vi.advanceTimersByTimeAsync(HOUR - 1)
+    expect(expired).toEqual([])
+    await vi.advanceTimersByTimeAsync(1_100)
+
+    expect(expired).toHaveLength(1_000)
+    expect(new Set(expired.map(({ namespace }) => namespace)).size).toBe(1_000)
+    expect(expired[0]).toEqual({ peer: expect.anything(), namespace: expect.any(String), expires: NOW + HOUR })
+    expect(expired[0].peer.toString()).toBe(peer)
+    expect(point.size).toEqual({ registrations: 0, namespaces: 0, peers: 0 })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('is noticed within a minute when the clock is set forward', async () => {
+    const { point, store } = pointWith()
+    fill(store, 1)
+    await point.start()
+    vi.setSystemTime(NOW + 10 * HOUR)
+    await vi.advanceTimersByTimeAsync(60_000)
+
+    expect(point.size.registrations).toBe(0)
+  })
+
+  it('does not keep the process busy when the clock is set back', async () => {
+    const { point, store, calls } = pointWith()
+    fill(store, 1)
+    await point.start()
+    vi.setSystemTime(NOW - 10 * HOUR)
+    await vi.advanceTimersByTimeAsync(HOUR + 60_000)
+
+    expect(calls.filter(call => call === 'expire').length).toBeLessThanOrEqual(62)
+  })
+
+  it('is tried again when the store is away, and not at once', async () => {
+    let tries = 0
+    const { point, store } = pointWith({
+      expire: async () => {
+        tries++
+        throw new Error('the disk is gone')
+      }
+    })
+    fill(store, 1)
+    await point.start()
+    await vi.advanceTimersByTimeAsync(HOUR)
+    tries = 0
+    await vi.advanceTimersByTimeAsync(60_000)
+
+    expect(tries).toBeGreaterThan(5)
+    expect(tries).toBeLessThan(20)
+    expect(vi.getTimerCount()).toBe(1)
+    await point.stop()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('does not keep the process busy when a store is due and has nothing', async () => {
+    let tries = 0
+    const { point } = pointWith({ nextExpiry: () => NOW, expire: () => { tries++; return [] } })
+    await point.start()
+    await vi.advanceTimersByTimeAsync(1_000)
+
+    expect(tries).toBeLessThanOrEqual(21)
+    await point.stop()
+  })
+})
