@@ -56,6 +56,7 @@
 export { rendezvousClient } from './client/index.ts'
 export { rendezvousPoint } from './point/index.ts'
 export { memoryStore } from './store/memory.ts'
+export { persistentStore } from './store/persistent.ts'
 export { PROTOCOL_ID } from './protocol/constants.ts'
 export {
   InvalidCookieError,
@@ -74,4 +75,6 @@ export {
 export type * from './client/index.ts'
 export type * from './point/index.ts'
 export type * from './store/index.ts'
+export type { CorruptEntry, PersistentStore, PersistentStoreInit } from './store/persistent.ts'
 export type { RendezvousErrorInit } from './protocol/errors.ts'
+export type { RecordDomain } from './protocol/peer-record.ts'

@@ -3,36 +3,92 @@ import { setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 
 /**
- * Does work that ends, one way or the other, within a time and before the caller's signal aborts.
- *
- * @param ms - milliseconds
- * @param what - what is being done, for the error's message
- * @throws {TimeoutError} when the time is over
- * @throws {AbortError} when the caller's signal aborts
+ * The time that a piece of work has. It ends when the time is over, when the caller's signal aborts, or
+ * when it is told to, and is to be cleared when the work is done before.
  */
-export async function withinTime <T> (ms: number, what: string, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  setMaxListeners(Infinity, controller.signal)
+export class Deadline {
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: ReturnType<typeof setTimeout>
+  /** Made only for work that takes one: most work is done in microseconds and takes none. */
+  #controller: AbortController | undefined
+  #reason: Error | undefined
 
-  const onAbort = (): void => { controller.abort(new AbortError()) }
-  const timer = setTimeout(() => {
-    controller.abort(new TimeoutError(`${what} took longer than ${ms} ms`))
-  }, ms)
+  /** Ends what is being done now. */
+  onEnd: ((reason: Error) => void) | undefined
 
-  signal?.addEventListener('abort', onAbort)
+  /**
+   * @param ms - milliseconds
+   * @param what - what is being done, for the error's message
+   */
+  constructor (ms: number, what: string, signal?: AbortSignal) {
+    this.#signal = signal
+    this.#timer = setTimeout(() => { this.end(new TimeoutError(`${what} took longer than ${ms} ms`)) }, ms)
+    signal?.addEventListener('abort', this.#onAbort)
 
-  try {
     if (signal?.aborted === true) {
-      onAbort()
-      controller.signal.throwIfAborted()
+      this.#onAbort()
+    }
+  }
+
+  get isOver (): boolean {
+    return this.#reason != null
+  }
+
+  /** Aborts when the deadline ends. */
+  get signal (): AbortSignal {
+    if (this.#controller == null) {
+      this.#controller = new AbortController()
+      setMaxListeners(Infinity, this.#controller.signal)
+
+      if (this.#reason != null) {
+        this.#controller.abort(this.#reason)
+      }
     }
 
-    return await raceSignal(work(controller.signal), controller.signal)
-  } catch (err) {
-    // whatever the work made of being aborted, the reason is the one given here
-    throw controller.signal.aborted ? controller.signal.reason : err
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
+    return this.#controller.signal
+  }
+
+  /**
+   * @throws {TimeoutError} when the time is over
+   * @throws {AbortError} when the caller's signal has aborted
+   */
+  throwIfOver (): void {
+    if (this.#reason != null) {
+      throw this.#reason
+    }
+  }
+
+  /**
+   * Waits for something no longer than the deadline.
+   *
+   * @throws what `throwIfOver` throws
+   */
+  async race <T> (work: Promise<T>): Promise<T> {
+    return raceSignal(work, this.signal)
+  }
+
+  end (reason: Error): void {
+    if (this.#reason == null) {
+      this.#reason = reason
+      this.clear()
+      this.#controller?.abort(reason)
+      this.onEnd?.(reason)
+    }
+  }
+
+  clear (): void {
+    clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  readonly #onAbort = (): void => { this.end(new AbortError()) }
+}
+
+/**
+ * @throws {AbortError} whatever the reason that the signal gives
+ */
+export function throwIfAborted (signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw new AbortError()
   }
 }

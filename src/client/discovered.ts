@@ -1,21 +1,26 @@
+import { MAX_SLEEP } from './schedule.ts'
 import type { DiscoveredPeer } from './index.ts'
 import type { Found } from './listing.ts'
+import type { PeerId } from '@libp2p/interface'
 
-/** Peers that are remembered at a time; the one found first makes room. */
+/** Peers that are remembered at a time; those found first make room. */
 const MAX_DISCOVERED = 100_000
+
+/** Addresses of them all: each takes most of a kilobyte, and a record may have a hundred. */
+const MAX_ADDRESSES = 300_000
 
 /** Expired peers are looked for no more often than this, in milliseconds. */
 const SWEEP_INTERVAL = 1_000
 
-/** The longest sleep, so that a clock that was set is noticed. */
-const MAX_SLEEP = 60 * 60_000
-
-/** Someone who wants to hear of peers. */
+/** Someone who wants to hear of the peers in a namespace. */
 export interface Watcher {
+  namespace: string
+  /** Only of what this point lists; absent for any. */
+  point?: PeerId | undefined
   /** A peer was found, for the first time or again. */
   onFound: (peer: DiscoveredPeer) => void
-  /** Its registration has ended. */
-  onExpired: (peer: DiscoveredPeer) => void
+  /** It is not known any longer. */
+  onGone: (peer: DiscoveredPeer) => void
 }
 
 export interface DiscoveredInit {
@@ -24,14 +29,21 @@ export interface DiscoveredInit {
   onExpired: (peer: DiscoveredPeer) => void
 }
 
+/** A peer in a namespace, by its newest record. */
+interface Known extends Found {
+  /** Who has listed it. */
+  points: PeerId[]
+}
+
 /**
  * The peers that were found and have not expired, one for each namespace and peer, by their newest
  * record.
  */
 export class Discovered {
   readonly #init: DiscoveredInit
-  readonly #known = new Map<string, Found>()
+  readonly #known = new Map<string, Known>()
   readonly #watchers = new Set<Watcher>()
+  #addresses = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #sweepAt = Infinity
 
@@ -45,37 +57,49 @@ export class Discovered {
     return [...this.#known.values()].map(({ peer }) => peer).filter(({ expires }) => expires > now)
   }
 
+  /** Whether a newer record of the peer is known than the one that was found. */
+  hasNewer ({ peer, record }: Found): boolean {
+    const known = this.#known.get(keyOf(peer))
+
+    return known != null && known.record.sequence > record.sequence
+  }
+
   /**
    * Remembers what was found.
    *
    * @returns the peer with the newest of its records
    */
   add (found: Found): DiscoveredPeer {
-    const key = `${found.peer.id}/${found.peer.namespace}`
-    const known = this.#known.get(key)
-    const isNew = known == null || known.peer.expires <= Date.now()
-    const latest = isNew ? found : newer(known, found)
+    const key = keyOf(found.peer)
+    const known = this.#current(key)
+    const latest = known == null ? { ...found, points: [found.peer.point] } : newer(known, found)
 
-    if (isNew) {
-      // a peer that comes back goes to the end of the line
-      this.#known.delete(key)
-      this.#makeRoom()
-    }
-
-    this.#known.set(key, latest)
+    this.#set(key, latest)
+    this.#makeRoom()
     this.#sweepBy(latest.peer.expires)
-    this.#watchers.forEach(watcher => { watcher.onFound(latest.peer) })
+    this.#tell(latest, watcher => { watcher.onFound(latest.peer) })
 
-    if (isNew) {
+    if (known == null) {
       this.#init.onNew(latest.peer)
     }
 
     return latest.peer
   }
 
-  /** @returns a function that ends the watch */
+  /**
+   * Tells the watcher of what is known already, and then of what is found.
+   *
+   * @returns a function that ends the watch
+   */
   watch (watcher: Watcher): () => void {
+    const now = Date.now()
     this.#watchers.add(watcher)
+
+    for (const known of this.#known.values()) {
+      if (known.peer.expires > now && concerns(watcher, known)) {
+        watcher.onFound(known.peer)
+      }
+    }
 
     return () => { this.#watchers.delete(watcher) }
   }
@@ -84,13 +108,52 @@ export class Discovered {
     clearTimeout(this.#timer)
     this.#sweepAt = Infinity
     this.#known.clear()
+    this.#addresses = 0
+  }
+
+  /** What is known under a key and has not expired. */
+  #current (key: string): Known | undefined {
+    const known = this.#known.get(key)
+
+    if (known != null && known.peer.expires <= Date.now()) {
+      this.#expire(key, known)
+      return
+    }
+
+    return known
+  }
+
+  #set (key: string, known: Known): void {
+    this.#addresses += known.peer.multiaddrs.length - (this.#known.get(key)?.peer.multiaddrs.length ?? 0)
+    this.#known.set(key, known)
+  }
+
+  #expire (key: string, known: Known): void {
+    this.#remove(key, known)
+    this.#init.onExpired(known.peer)
+  }
+
+  #remove (key: string, known: Known): void {
+    this.#known.delete(key)
+    this.#addresses -= known.peer.multiaddrs.length
+    this.#tell(known, watcher => { watcher.onGone(known.peer) })
+  }
+
+  #tell (known: Known, tell: (watcher: Watcher) => void): void {
+    for (const watcher of this.#watchers) {
+      if (concerns(watcher, known)) {
+        tell(watcher)
+      }
+    }
   }
 
   #makeRoom (): void {
-    const [first] = this.#known.keys()
+    for (const [key, known] of this.#known) {
+      if (this.#known.size <= MAX_DISCOVERED && this.#addresses <= MAX_ADDRESSES) {
+        return
+      }
 
-    if (this.#known.size >= MAX_DISCOVERED && first != null) {
-      this.#known.delete(first)
+      this.#remove(key, known)
     }
   }
 
@@ -110,13 +173,11 @@ export class Discovered {
     let next = Infinity
     this.#sweepAt = Infinity
 
-    for (const [key, { peer }] of this.#known) {
-      if (peer.expires <= now) {
-        this.#known.delete(key)
-        this.#watchers.forEach(watcher => { watcher.onExpired(peer) })
-        this.#init.onExpired(peer)
+    for (const [key, known] of this.#known) {
+      if (known.peer.expires <= now) {
+        this.#expire(key, known)
       } else {
-        next = Math.min(next, peer.expires)
+        next = Math.min(next, known.peer.expires)
       }
     }
 
@@ -126,10 +187,23 @@ export class Discovered {
   }
 }
 
+function concerns ({ namespace, point }: Watcher, { peer, points }: Known): boolean {
+  return peer.namespace === namespace && (point == null || points.some(other => other.equals(point)))
+}
+
 /** The newer record, with the later end: points may learn of a refresh at different times. */
-function newer (known: Found, found: Found): Found {
+function newer (known: Known, found: Found): Known {
   const { record, peer } = found.record.sequence >= known.record.sequence ? found : known
   const later = found.peer.expires >= known.peer.expires ? found.peer : known.peer
+  const isListedBefore = known.points.some(point => point.equals(found.peer.point))
 
-  return { record, peer: { ...peer, ttl: later.ttl, expires: later.expires } }
+  return {
+    record,
+    peer: { ...peer, ttl: later.ttl, expires: later.expires },
+    points: isListedBefore ? known.points : [...known.points, found.peer.point]
+  }
+}
+
+function keyOf ({ id, namespace }: DiscoveredPeer): string {
+  return `${id}/${namespace}`
 }

@@ -1,4 +1,5 @@
 import { RendezvousClient as RendezvousClientClass } from './rendezvous-client.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { AbortOptions, ComponentLogger, Libp2pEvents, Metrics, PeerDiscoveryEvents, PeerDiscoveryProvider, PeerId, PeerInfo, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -56,6 +57,15 @@ export interface RendezvousClientInit {
    * @default all of them
    */
   addressFilter?: (multiaddr: Multiaddr) => boolean
+
+  /**
+   * The form in which this node's record is signed, by the signature's domain. A point that cannot read
+   * it is sent the other. Where peers of rust-libp2p are to find this node at a point that can read
+   * both, it is 'libp2p-routing-state', for that is the only one they can read.
+   *
+   * @default 'libp2p-peer-record'
+   */
+  recordDomain?: RecordDomain
 
   /**
    * How long one request may take, in milliseconds, dialling the point included.

@@ -1,43 +1,61 @@
-import { isPermanent } from '../protocol/errors.ts'
-import { refreshDelay, retryDelay } from './schedule.ts'
+import { AbortError } from '@libp2p/interface'
+import { isPermanent, NoAddressesError, RendezvousError } from '../protocol/errors.ts'
+import { MAX_SLEEP, refreshDelay, retryDelay } from './schedule.ts'
+import { Stopwatch } from './stopwatch.ts'
 import type { Registration, RegistrationFailedDetail } from './index.ts'
-import type { OwnRecord } from './own-record.ts'
-import type { RemotePoint } from './remote-point.ts'
-
-/** The longest sleep a timer can take, and short enough to notice that the clock was set. */
-const MAX_SLEEP = 60 * 60_000
+import type { OwnRecord, SealedRecord } from './own-record.ts'
+import type { PeerId } from '@libp2p/interface'
 
 export interface KeepAliveInit {
-  record: Pick<OwnRecord, 'envelope' | 'fingerprint'>
+  record: Pick<OwnRecord, 'seal' | 'fingerprint'>
   autoRefresh: boolean
+  /** Milliseconds. */
   refreshBuffer: number
+  /** Asks a point for a registration, and resolves to the TTL it grants in milliseconds. */
+  register: (point: PeerId, namespace: string, record: SealedRecord, ttl: number, signal?: AbortSignal) => Promise<number>
   onGranted: (registration: Registration) => void
   onFailed: (failure: RegistrationFailedDetail) => void
   onExpired: (registration: Registration) => void
 }
 
-/** What keeping a registration needs of a point. */
-export type RegisterAt = Pick<RemotePoint, 'peerId' | 'register'>
+export interface KeepOptions {
+  /** Milliseconds. */
+  ttl: number
+  /** Whether it is meant for this point, which is then returned to when it is lost. */
+  isNamed?: boolean
+  signal?: AbortSignal | undefined
+}
+
+/** What a point was asked to register. */
+export interface Asked {
+  namespace: string
+  point: PeerId
+  /** Whether it is known to hold it. */
+  isHeld: boolean
+}
 
 /** A namespace that is to be kept registered at a point. */
 interface Slot {
   readonly namespace: string
-  readonly point: RegisterAt
+  readonly point: PeerId
   ttl: number
-  /** What the point last granted and has not lapsed. */
-  held: Registration | undefined
-  /** In a row. */
+  isNamed: boolean
+  /** What the point granted last and has not lapsed. */
+  held: { registration: Registration, since: Stopwatch } | undefined
+  /** When to ask again; absent while only something that happens can be a reason to. */
+  next: { delay: number, since: Stopwatch } | undefined
+  /** Attempts that failed, in a row. */
   failures: number
-  /** When to ask again; infinite while there is no address to send. */
-  retryAt: number
-  /** The connection was lost since the point last granted it. */
+  /** Connections that were lost, in a row, before it was time to refresh. */
+  losses: number
+  /** The point may have lost what it held, or could not be reached. */
   isLost: boolean
-  /** It is left to lapse. */
+  /** Nothing more is asked for: what is held is left to lapse. */
   isEnded: boolean
   /** The fingerprint of the record that was sent last. */
   sent: string | undefined
   /** Requests on their way. */
-  pending: Set<Promise<unknown>>
+  pending: number
   timer?: ReturnType<typeof setTimeout> | undefined
 }
 
@@ -55,38 +73,36 @@ export class KeepAlive {
 
   /** What is held now. */
   get registrations (): Registration[] {
-    const now = Date.now()
-
-    return [...this.#slots.values()]
-      .map(({ held }) => held)
-      .filter(held => held != null && held.expires > now) as Registration[]
+    return [...this.#slots.values()].flatMap(slot => timeLeft(slot) > 0 ? slot.held?.registration ?? [] : [])
   }
 
   /** Whether a namespace is kept at a point. */
-  has (namespace: string, point: RegisterAt): boolean {
-    return this.#slots.has(slotKey(namespace, point))
+  has (namespace: string, point: PeerId): boolean {
+    return this.#slots.get(slotKey(namespace, point))?.isEnded === false
   }
 
   /**
    * Registers a namespace at a point and keeps it registered. Resolves to the first grant; when that
    * fails, it is rejected and the registration is tried again later, unless that cannot help.
    *
-   * @throws what `RemotePoint.register` throws, and NoAddressesError
+   * @throws what `register` throws, and NoAddressesError
+   * @throws {AbortError}
    */
-  async keep (namespace: string, point: RegisterAt, ttl: number, signal?: AbortSignal): Promise<Registration> {
+  async keep (namespace: string, point: PeerId, { ttl, isNamed = false, signal }: KeepOptions): Promise<Registration> {
     const key = slotKey(namespace, point)
-    const known = this.#slots.get(key)
-    const slot = known ?? { namespace, point, ttl, held: undefined, failures: 0, retryAt: Infinity, isLost: false, isEnded: false, sent: undefined, pending: new Set() }
+    const slot = this.#slots.get(key) ?? newSlot(namespace, point, ttl)
+    const isNew = !this.has(namespace, point)
     slot.ttl = ttl
+    slot.isNamed ||= isNamed
     slot.isEnded = false
     this.#slots.set(key, slot)
 
     try {
       return await this.#register(slot, signal)
     } catch (err) {
-      if (known == null && signal?.aborted === true) {
+      if (isNew && signal?.aborted === true && this.#isKept(slot) && slot.pending === 0) {
         // the caller no longer wants what it had asked for
-        this.#remove(slot)
+        this.#end(slot)
       }
 
       throw err
@@ -94,35 +110,42 @@ export class KeepAlive {
   }
 
   /**
-   * Keeps a namespace registered no longer, at the given point or at any.
+   * Keeps a namespace registered no longer, at the given point or at any. What is on its way to a
+   * point stays ahead of what is sent there from now on.
    *
-   * @returns the points where it was, once nothing is on its way to them
+   * @returns the points where it was kept
    */
-  async release (namespace: string, point?: RegisterAt): Promise<RegisterAt[]> {
-    return this.#release([...this.#slots.values()].filter(slot => slot.namespace === namespace && (point == null || slot.point.peerId.equals(point.peerId))))
+  release (namespace: string, point?: PeerId): PeerId[] {
+    const slots = [...this.#slots.values()].filter(slot => slot.namespace === namespace && (point == null || slot.point.equals(point)))
+    slots.forEach(slot => { this.#remove(slot) })
+
+    return slots.map(({ point }) => point)
   }
 
-  /** The point can be reached: what is not held there, or may have been lost there, is registered at once. */
-  onConnect (point: RegisterAt): void {
+  /** The point can be reached: what it may have lost is registered at once. */
+  onConnect (point: PeerId): void {
     for (const slot of this.#at(point)) {
-      if ((slot.isLost || slot.held == null) && slot.pending.size === 0) {
+      if (slot.isLost && slot.pending === 0) {
         this.#tryAgain(slot)
       }
     }
   }
 
-  /** The point was lost: it may have lost what it held, so it is asked again as soon as it can be reached. */
-  onDisconnect (point: RegisterAt): void {
+  /**
+   * The connection to the point was lost, and with it perhaps what it held: it is asked again soon. A
+   * point that ends connections again and again, because it has too many, is asked less and less often.
+   *
+   * @param isUsed - whether it is a point for this client also without a connection
+   */
+  onDisconnect (point: PeerId, isUsed: boolean): void {
     for (const slot of this.#at(point)) {
       slot.isLost = true
-      this.#retryIn(slot, retryDelay(1, Math.random()))
-    }
-  }
 
-  /** The point is used no longer: what it holds is left to lapse. */
-  abandon (point: RegisterAt): void {
-    for (const slot of this.#at(point)) {
-      this.#end(slot)
+      if (!isUsed && !slot.isNamed) {
+        this.#end(slot)
+      } else if (slot.held != null && slot.failures === 0) {
+        this.#askAfter(slot, retryDelay(++slot.losses, Math.random(), timeLeft(slot)))
+      }
     }
   }
 
@@ -140,23 +163,23 @@ export class KeepAlive {
   /**
    * Ends all keeping.
    *
-   * @returns where something is, or may be, registered
+   * @returns what points hold or may hold, but for those that were lost and given up
    */
-  async stop (): Promise<Array<{ namespace: string, point: RegisterAt }>> {
-    const slots = [...this.#slots.values()].filter(slot => slot.held != null || slot.pending.size > 0)
-    const all = [...this.#slots.values()]
-    all.forEach(slot => { this.#remove(slot) })
-    await Promise.allSettled(slots.flatMap(slot => [...slot.pending]))
+  stop (): Asked[] {
+    const slots = [...this.#slots.values()]
+    slots.forEach(slot => { this.#remove(slot) })
 
     return slots
+      .filter(({ sent, isEnded, isLost }) => sent != null && !(isEnded && isLost))
+      .map(slot => ({ namespace: slot.namespace, point: slot.point, isHeld: timeLeft(slot) > 0 }))
   }
 
-  async #release (slots: Slot[]): Promise<RegisterAt[]> {
-    slots.forEach(slot => { this.#remove(slot) })
-    // a request that is still on its way would undo what the caller does next
-    await Promise.allSettled(slots.flatMap(slot => [...slot.pending]))
+  #at (point: PeerId): Slot[] {
+    return [...this.#slots.values()].filter(slot => !slot.isEnded && slot.point.equals(point))
+  }
 
-    return slots.map(({ point }) => point)
+  #isKept (slot: Slot): boolean {
+    return this.#slots.get(slotKey(slot.namespace, slot.point)) === slot
   }
 
   #remove (slot: Slot): void {
@@ -164,24 +187,10 @@ export class KeepAlive {
     this.#slots.delete(slotKey(slot.namespace, slot.point))
   }
 
-  /** No more requests: it lapses when its time is over. */
   #end (slot: Slot): void {
     slot.isEnded = true
-    slot.retryAt = Infinity
-
-    if (slot.held == null) {
-      this.#remove(slot)
-    } else {
-      this.#schedule(slot)
-    }
-  }
-
-  #at (point: RegisterAt): Slot[] {
-    return [...this.#slots.values()].filter(slot => !slot.isEnded && slot.point.peerId.equals(point.peerId))
-  }
-
-  #isKept (slot: Slot): boolean {
-    return this.#slots.get(slotKey(slot.namespace, slot.point)) === slot
+    slot.next = undefined
+    this.#schedule(slot)
   }
 
   #tryAgain (slot: Slot): void {
@@ -190,114 +199,153 @@ export class KeepAlive {
   }
 
   async #register (slot: Slot, signal?: AbortSignal): Promise<Registration> {
-    clearTimeout(slot.timer)
-    const request = this.#request(slot, signal)
-    slot.pending.add(request)
+    slot.pending++
+    this.#schedule(slot)
 
     try {
-      return await request
-    } finally {
-      slot.pending.delete(request)
-    }
-  }
-
-  async #request (slot: Slot, signal?: AbortSignal): Promise<Registration> {
-    const { namespace, point, ttl } = slot
-    const { record } = this.#init
-    // counted from before the request, so that it is renewed in time by the point's clock as well
-    const start = Date.now()
-
-    try {
-      const { fingerprint } = record
-      const envelope = await record.envelope()
-      slot.sent = fingerprint
-      const granted = await point.register(namespace, envelope, ttl, signal)
-      const registration = { namespace, point: point.peerId, ttl: granted, expires: start + granted }
+      // from before the request, so that it is renewed in time by the point's clock as well
+      const since = new Stopwatch()
+      const registration = await this.#request(slot, signal)
 
       if (this.#isKept(slot)) {
-        this.#onGranted(slot, registration)
+        this.#onGranted(slot, registration, since)
       }
 
       return registration
     } catch (err: any) {
       if (this.#isKept(slot) && signal?.aborted !== true) {
         this.#onFailed(slot, err)
-      } else if (this.#isKept(slot)) {
-        this.#schedule(slot)
       }
 
       throw err
+    } finally {
+      slot.pending--
+
+      if (this.#isKept(slot)) {
+        this.#schedule(slot)
+      }
     }
   }
 
-  #onGranted (slot: Slot, registration: Registration): void {
-    const { autoRefresh, refreshBuffer, onGranted } = this.#init
-    slot.held = registration
-    slot.failures = 0
-    slot.isLost = false
+  async #request (slot: Slot, signal?: AbortSignal): Promise<Registration> {
+    const { namespace, point, ttl } = slot
+    const { record, register } = this.#init
+    const start = Date.now()
+    const sealed = await record.seal()
 
-    if (autoRefresh) {
-      this.#retryIn(slot, refreshDelay(registration.ttl, refreshBuffer, Math.random()))
-    } else {
-      this.#end(slot)
+    if (!this.#isKept(slot)) {
+      throw new AbortError(`"${namespace}" was unregistered meanwhile`)
     }
+
+    slot.sent = sealed.fingerprint
+    const granted = await register(point, namespace, sealed, ttl, signal)
+
+    return { namespace, point, ttl: granted, expires: start + granted }
+  }
+
+  #onGranted (slot: Slot, registration: Registration, since: Stopwatch): void {
+    const { autoRefresh, refreshBuffer, onGranted } = this.#init
+    slot.held = { registration, since }
+    slot.failures = 0
+    slot.losses = slot.isLost ? slot.losses : 0
+    slot.isLost = false
+    slot.isEnded ||= !autoRefresh
+    slot.next = slot.isEnded ? undefined : { since, delay: refreshDelay(registration.ttl, refreshBuffer, Math.random()) }
 
     onGranted(registration)
   }
 
   #onFailed (slot: Slot, error: Error): void {
     const { autoRefresh, onFailed } = this.#init
-    const willRetry = autoRefresh && !isPermanent(error)
+    const willRetry = autoRefresh && !slot.isEnded && !isPermanent(error)
+    slot.isLost = !isAnswer(error)
 
     if (!willRetry) {
-      this.#end(slot)
-    } else if (error.name === 'NoAddressesError') {
-      // there is nothing to send until an address comes
-      this.#retryIn(slot, Infinity)
+      slot.isEnded = true
+      slot.next = undefined
+    } else if (error instanceof NoAddressesError) {
+      // there is nothing to send until an address comes, be it the same as before
+      slot.sent = undefined
+      slot.next = undefined
     } else {
-      this.#retryIn(slot, retryDelay(++slot.failures, Math.random()))
+      slot.next = { since: new Stopwatch(), delay: retryDelay(++slot.failures, Math.random(), timeLeft(slot)) }
     }
 
-    onFailed({ namespace: slot.namespace, point: slot.point.peerId, error, willRetry })
+    onFailed({ namespace: slot.namespace, point: slot.point, error, willRetry })
   }
 
-  #retryIn (slot: Slot, ms: number): void {
-    slot.retryAt = Date.now() + ms
-    this.#schedule(slot)
+  /** Asks after a while, or when it was to be asked anyway if that is sooner. */
+  #askAfter (slot: Slot, delay: number): void {
+    if (delay < timeToNext(slot)) {
+      slot.next = { since: new Stopwatch(), delay }
+      this.#schedule(slot)
+    }
   }
 
   /** Sleeps until the registration is to be renewed or lapses, whichever is first. */
   #schedule (slot: Slot): void {
     clearTimeout(slot.timer)
-    const next = Math.min(slot.retryAt, slot.held?.expires ?? Infinity)
 
-    if (next < Infinity) {
-      slot.timer = setTimeout(() => { this.#wake(slot) }, Math.min(Math.max(next - Date.now(), 0), MAX_SLEEP))
+    if (slot.isEnded && slot.held == null && slot.pending === 0) {
+      this.#remove(slot)
+      return
+    }
+
+    const wait = Math.min(slot.pending > 0 ? Infinity : timeToNext(slot), slot.held == null ? Infinity : timeLeft(slot))
+
+    if (wait < Infinity) {
+      slot.timer = setTimeout(() => { this.#wake(slot) }, Math.min(Math.max(Math.ceil(wait), 0), MAX_SLEEP))
     }
   }
 
   #wake (slot: Slot): void {
-    const now = Date.now()
     const { held } = slot
 
-    if (held != null && held.expires <= now) {
+    if (held != null && timeLeft(slot) <= 0) {
       slot.held = undefined
-      this.#init.onExpired(held)
-
-      if (slot.isEnded) {
-        this.#remove(slot)
-        return
-      }
+      this.#init.onExpired(held.registration)
     }
 
-    if (slot.retryAt <= now) {
+    if (slot.pending === 0 && timeToNext(slot) <= 0 && this.#isKept(slot)) {
       this.#tryAgain(slot)
-    } else {
+    } else if (this.#isKept(slot)) {
       this.#schedule(slot)
     }
   }
 }
 
-function slotKey (namespace: string, { peerId }: RegisterAt): string {
-  return `${peerId}/${namespace}`
+function newSlot (namespace: string, point: PeerId, ttl: number): Slot {
+  return {
+    namespace,
+    point,
+    ttl,
+    isNamed: false,
+    held: undefined,
+    next: undefined,
+    failures: 0,
+    losses: 0,
+    isLost: false,
+    isEnded: false,
+    sent: undefined,
+    pending: 0
+  }
+}
+
+/** Milliseconds until the registration lapses; 0 when nothing is held. */
+function timeLeft ({ held }: Slot): number {
+  return held == null ? 0 : held.registration.ttl - held.since.elapsed
+}
+
+/** Milliseconds until it is time to ask again. */
+function timeToNext ({ next }: Slot): number {
+  return next == null ? Infinity : next.delay - next.since.elapsed
+}
+
+/** Whether the failure is what the point, or this node, said to the request: coming back to the point does not change it. */
+function isAnswer (error: Error): boolean {
+  return error instanceof RendezvousError || error.name === 'ProtocolError'
+}
+
+function slotKey (namespace: string, point: PeerId): string {
+  return `${point}/${namespace}`
 }

@@ -1,6 +1,8 @@
 import { DEFAULT_TTL, MAX_TTL } from '../protocol/constants.ts'
+import { InvalidCookieError } from '../protocol/errors.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { fromWireTtl } from '../protocol/ttl.ts'
+import { throwIfAborted } from './deadline.ts'
 import type { DiscoveredPeer } from './index.ts'
 import type { RemotePoint } from './remote-point.ts'
 import type { Message } from '../protocol/message.ts'
@@ -18,6 +20,9 @@ export const PAGE_SIZE = 500
  * with fifty thousand registrations of the same few peers; one that lies could go on for ever.
  */
 const MAX_FRUITLESS_PAGES = 100
+
+/** Bytes of a signed record: as much as a whole request may have at a point by default. */
+const MAX_RECORD_SIZE = 16 * 1024
 
 /** A registration whose record has been verified. */
 export interface Found {
@@ -43,7 +48,7 @@ export interface ListingOptions {
 }
 
 /** Why a listed registration was not believed. */
-export type DropReason = 'foreign' | 'expired' | 'unverified'
+export type DropReason = 'foreign' | 'expired' | 'oversized' | 'unverified'
 
 export interface ListingInit {
   self: PeerId
@@ -72,6 +77,7 @@ export class Listings {
     const found: Found[] = []
 
     for (const registration of page.registrations) {
+      throwIfAborted(signal)
       const verified = await this.#verify(registration, namespace, point.peerId, now)
 
       if (verified != null) {
@@ -83,16 +89,34 @@ export class Listings {
   }
 
   /**
-   * The pages of a point until there are no more, or nothing more is wanted.
+   * The pages of a point until there are no more, or nothing more is wanted. When the point no longer
+   * knows its cookie, because it has lost what it held, they start over once.
    *
    * @throws what `RemotePoint.discover` throws
    */
   async * pages (point: RemotePoint, { namespace, cookie, wanted, signal }: ListingOptions): AsyncGenerator<VerifiedPage> {
     const seen = new Set<string>()
     let fruitless = 0
+    let isRestarted = false
 
     while (fruitless < MAX_FRUITLESS_PAGES && wanted() > 0) {
-      const page = await this.page(point, namespace, Math.min(wanted(), PAGE_SIZE), cookie, signal)
+      // after a page that brought nothing, small ones would only take longer
+      const limit = fruitless > 0 ? PAGE_SIZE : Math.min(wanted(), PAGE_SIZE)
+      let page: VerifiedPage
+
+      try {
+        page = await this.page(point, namespace, limit, cookie, signal)
+      } catch (err) {
+        if (!(err instanceof InvalidCookieError) || cookie == null || isRestarted) {
+          throw err
+        }
+
+        isRestarted = true
+        cookie = undefined
+        seen.clear()
+        continue
+      }
+
       yield page
 
       if (page.isEmpty || page.cookie == null) {
@@ -122,13 +146,14 @@ export class Listings {
     try {
       while (listings.length > 0) {
         const pages = await Promise.all(listings.map(async listing => listing.next().catch(err => {
-          signal?.throwIfAborted()
+          throwIfAborted(signal)
           errors.push(err)
 
           return { done: true, value: undefined } as const
         })))
 
         for (const found of newest(pages.flatMap(({ value }) => value?.found ?? []))) {
+          throwIfAborted(signal)
           const id = found.peer.id.toString()
 
           if (!seen.has(id) && seen.size < limit) {
@@ -150,15 +175,22 @@ export class Listings {
 
   async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number): Promise<Found | undefined> {
     const { self, records, onDropped } = this.#init
+    // Go's points leave the namespace out where it was asked for
+    const namespace = ns == null || ns === '' ? asked : ns
     const ttl = wireTtl == null ? DEFAULT_TTL : Math.min(fromWireTtl(wireTtl), MAX_TTL)
 
-    if (asked == null ? namespaceProblem(ns) != null : ns !== asked) {
+    if (asked == null ? namespaceProblem(namespace) != null : namespace !== asked) {
       onDropped('foreign', point)
       return
     }
 
     if (ttl === 0) {
       onDropped('expired', point)
+      return
+    }
+
+    if (signedPeerRecord != null && signedPeerRecord.byteLength > MAX_RECORD_SIZE) {
+      onDropped('oversized', point)
       return
     }
 
@@ -174,7 +206,7 @@ export class Listings {
         peer: {
           id: record.peerId,
           multiaddrs: record.multiaddrs,
-          namespace: ns as string,
+          namespace: namespace as string,
           point,
           ttl,
           expires: now + ttl,

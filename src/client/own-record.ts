@@ -1,14 +1,35 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { NoAddressesError } from '../protocol/errors.ts'
-import { sealPeerRecord } from '../protocol/peer-record.ts'
+import { otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
 import type { RendezvousClientComponents } from './index.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
- * Bytes of addresses in a record: nim-libp2p's points read requests of at most 4096 bytes, namespace,
- * key and signature included.
+ * Bytes of addresses in a record: Go's points refuse more, and nim-libp2p's read requests of at most
+ * 4096 bytes, namespace, key and signature included.
  */
-const MAX_ADDRESS_BYTES = 3_200
+const MAX_ADDRESS_BYTES = 2_048
+
+/** What the record has around each address: two tags and two lengths. */
+const BYTES_AROUND_ADDRESS = 6
+
+/** No peer tries more, and points need not read more. */
+const MAX_ADDRESSES = 100
+
+export interface SealedRecord {
+  /** Tells one set of addresses from another. */
+  fingerprint: string
+  envelope: Uint8Array
+  /** The same record in the form of the other domain, for a point that cannot read this one. */
+  inOtherForm: () => Promise<Uint8Array>
+}
+
+interface Sealed {
+  fingerprint: string
+  envelope: Promise<Uint8Array>
+  inOtherForm: SealedRecord['inOtherForm']
+}
 
 /**
  * This node's signed peer record. The same addresses give the same envelope, byte for byte, which
@@ -17,46 +38,52 @@ const MAX_ADDRESS_BYTES = 3_200
 export class OwnRecord {
   readonly #components: Pick<RendezvousClientComponents, 'peerId' | 'privateKey' | 'addressManager'>
   readonly #filter: (multiaddr: Multiaddr) => boolean
-  #sealed: { addresses: string, sequence: bigint, envelope: Promise<Uint8Array> } | undefined
+  readonly #domain: RecordDomain
+  #sequence = 0n
+  #sealed: Sealed | undefined
 
-  constructor (components: Pick<RendezvousClientComponents, 'peerId' | 'privateKey' | 'addressManager'>, filter: (multiaddr: Multiaddr) => boolean) {
+  constructor (components: Pick<RendezvousClientComponents, 'peerId' | 'privateKey' | 'addressManager'>, filter: (multiaddr: Multiaddr) => boolean, domain: RecordDomain) {
     this.#components = components
     this.#filter = filter
+    this.#domain = domain
   }
 
-  /** Tells one set of addresses from another; undefined while there is no address to publish. */
+  /** Of the record as it would be sealed now; undefined while there is no address to publish. */
   get fingerprint (): string | undefined {
-    const addresses = this.#addresses()
-
-    return addresses.length === 0 ? undefined : addresses.join()
+    return fingerprintOf(this.#addresses())
   }
 
   /**
    * @throws {NoAddressesError} while there is no address to publish
    */
-  async envelope (): Promise<Uint8Array> {
+  async seal (): Promise<SealedRecord> {
     const { peerId, privateKey } = this.#components
     const multiaddrs = this.#addresses()
-    const addresses = multiaddrs.join()
+    const fingerprint = fingerprintOf(multiaddrs)
 
-    if (multiaddrs.length === 0) {
+    if (fingerprint == null) {
       throw new NoAddressesError()
     }
 
-    if (this.#sealed?.addresses !== addresses) {
+    if (this.#sealed?.fingerprint !== fingerprint) {
       const now = BigInt(Date.now())
-      const last = this.#sealed?.sequence ?? 0n
       // a newer record has a higher number, also when the clock was set back
-      const sequence = now > last ? now : last + 1n
+      this.#sequence = now > this.#sequence ? now : this.#sequence + 1n
+      const record = { peerId, multiaddrs, sequence: this.#sequence }
+      let other: Promise<Uint8Array> | undefined
 
       this.#sealed = {
-        addresses,
-        sequence,
-        envelope: sealPeerRecord({ peerId, multiaddrs, sequence }, privateKey)
+        fingerprint,
+        envelope: sealPeerRecord({ ...record, domain: this.#domain }, privateKey),
+        inOtherForm: async () => {
+          other ??= sealPeerRecord({ ...record, domain: otherDomain(this.#domain) }, privateKey)
+
+          return other
+        }
       }
     }
 
-    return this.#sealed.envelope
+    return { ...this.#sealed, envelope: await this.#sealed.envelope }
   }
 
   #addresses (): Multiaddr[] {
@@ -66,10 +93,11 @@ export class OwnRecord {
       .map(address => this.#withoutPeerId(address))
       .filter(this.#filter)
       .filter(address => {
-        room -= address.bytes.byteLength
+        room -= address.bytes.byteLength + BYTES_AROUND_ADDRESS
 
         return room >= 0
       })
+      .slice(0, MAX_ADDRESSES)
   }
 
   /** The record names the peer already. */
@@ -80,4 +108,8 @@ export class OwnRecord {
       ? address.decapsulateCode(CODE_P2P)
       : address
   }
+}
+
+function fingerprintOf (addresses: Multiaddr[]): string | undefined {
+  return addresses.length === 0 ? undefined : addresses.map(String).sort().join()
 }

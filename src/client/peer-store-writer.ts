@@ -1,3 +1,5 @@
+import { equals } from 'uint8arrays/equals'
+import { DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { Logger, PeerStore } from '@libp2p/interface'
 
@@ -26,27 +28,33 @@ export class PeerStoreWriter {
       return
     }
 
-    this.#written.set(record, now)
-
     try {
-      const isNews = await this.#peerStore.consumePeerRecord(record.envelope, { expectedPeer: record.peerId })
-
-      if (!isNews) {
+      if (record.domain !== DEFAULT_RECORD_DOMAIN) {
+        await this.#merge(record)
+      } else if (!await this.#peerStore.consumePeerRecord(record.envelope, { expectedPeer: record.peerId })) {
         await this.#restoreAddresses(record)
       }
+
+      this.#written.set(record, now)
     } catch (err) {
       this.#log.error('could not write the record of %p to the peer store - %e', record.peerId, err)
     }
   }
 
   /** The peer store takes a record once, and has no address left when those of it have grown old. */
-  async #restoreAddresses ({ peerId, multiaddrs }: SignedPeerRecord): Promise<void> {
-    const { addresses } = await this.#peerStore.get(peerId)
+  async #restoreAddresses (record: SignedPeerRecord): Promise<void> {
+    const { addresses, peerRecordEnvelope } = await this.#peerStore.get(record.peerId)
 
-    if (addresses.length === 0) {
-      await this.#peerStore.merge(peerId, {
-        addresses: multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))
-      })
+    // not those of an older record
+    if (addresses.length === 0 && peerRecordEnvelope != null && equals(peerRecordEnvelope, record.envelope)) {
+      await this.#merge(record)
     }
+  }
+
+  /** What the peer store does with a record, for one in a form that it does not know. */
+  async #merge ({ peerId, multiaddrs }: SignedPeerRecord): Promise<void> {
+    await this.#peerStore.merge(peerId, {
+      addresses: multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))
+    })
   }
 }

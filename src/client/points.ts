@@ -8,10 +8,10 @@ import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export interface PointListeners {
-  /** A point that is used by default can be reached. */
-  onConnect: (point: RemotePoint) => void
-  /** The last connection to it is gone. */
-  onDisconnect: (point: RemotePoint) => void
+  /** A point can be reached; `isDefault` when it is used where none is named. */
+  onConnect: (point: PeerId, isDefault: boolean) => void
+  /** The last connection to it is gone; `isDefault` when it is used all the same. */
+  onDisconnect: (point: PeerId, isDefault: boolean) => void
 }
 
 interface Known {
@@ -56,17 +56,14 @@ export class Points {
       onConnect: peerId => {
         const known = this.#get(peerId)
         known.isConnected = true
-
-        if (this.#isDefault(known)) {
-          this.#listeners.onConnect(known.point)
-        }
+        this.#listeners.onConnect(peerId, this.#isDefault(known))
       },
       onDisconnect: peerId => {
         const known = this.#known.get(peerId.toString())
 
         if (known != null) {
           known.isConnected = false
-          this.#listeners.onDisconnect(known.point)
+          this.#listeners.onDisconnect(peerId, this.#isDefault(known))
           this.#forget(known)
         }
       }
@@ -85,9 +82,8 @@ export class Points {
     }
   }
 
-  /** Whether a point stays in use when its connection is lost. */
-  isConfigured (point: RemotePoint): boolean {
-    return this.#known.get(point.peerId.toString())?.isConfigured ?? false
+  isConnected (point: PeerId): boolean {
+    return this.#components.connectionManager.getConnections(point).length > 0
   }
 
   /** The points that are used when none is named; there may be none yet. */
@@ -136,6 +132,7 @@ export class Points {
   /** Forgets a peer that was a point only because it was connected. */
   #forget ({ point, isConfigured, addresses }: Known): void {
     if (!isConfigured && addresses.length === 0) {
+      point.close()
       this.#known.delete(point.peerId.toString())
     }
   }

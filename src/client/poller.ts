@@ -1,6 +1,7 @@
 import { pollDelay } from './schedule.ts'
 import type { Found, Listings } from './listing.ts'
 import type { RemotePoint } from './remote-point.ts'
+import type { PeerId } from '@libp2p/interface'
 
 /** Registrations read in one go; the rest is read at the next. */
 const MAX_LISTED = 100_000
@@ -9,19 +10,19 @@ export interface PollerInit {
   listings: Pick<Listings, 'pages'>
   /** Milliseconds. */
   interval: number
-  /** The points to ask when none is named. */
-  defaultPoints: () => RemotePoint[]
+  /** The point that is named, or those to ask when none is. */
+  points: (named: PeerId | undefined) => RemotePoint[]
   onFound: (found: Found) => Promise<void>
-  onFailed: (namespace: string, point: RemotePoint, error: Error) => void
+  onFailed: (namespace: string, point: PeerId, error: Error) => void
 }
 
 /** A namespace that is looked through again and again, at one point or at all. */
 interface Poll {
   readonly namespace: string
-  readonly point: RemotePoint | undefined
+  readonly point: PeerId | undefined
   readonly stopping: AbortController
   /** Points that are being asked. */
-  readonly asking: Set<RemotePoint>
+  readonly asking: Set<string>
   /** How many want it. */
   users: number
   timer?: ReturnType<typeof setTimeout>
@@ -45,7 +46,7 @@ export class Poller {
    *
    * @returns a function that ends it, unless others want it as well
    */
-  follow (namespace: string, point?: RemotePoint): () => void {
+  follow (namespace: string, point?: PeerId): () => void {
     const key = pollKey(namespace, point)
     const poll = this.#polls.get(key) ?? {
       namespace,
@@ -71,11 +72,15 @@ export class Poller {
     }
   }
 
-  /** A point can be reached again: it is not left waiting for the next interval. */
-  onConnect (point: RemotePoint): void {
+  /**
+   * A point can be reached again: it is not left waiting for the next interval.
+   *
+   * @param isDefault - whether it is asked also where it is not named
+   */
+  onConnect (point: PeerId, isDefault: boolean): void {
     for (const poll of this.#polls.values()) {
-      if (poll.point == null || poll.point === point) {
-        this.#ask(poll, point).catch(() => {})
+      if (poll.point?.equals(point) ?? isDefault) {
+        this.#askEach(poll, this.#init.points(point))
       }
     }
   }
@@ -86,67 +91,53 @@ export class Poller {
   }
 
   #end (poll: Poll): void {
+    const key = pollKey(poll.namespace, poll.point)
     clearTimeout(poll.timer)
     poll.stopping.abort()
-    this.#polls.delete(pollKey(poll.namespace, poll.point))
+
+    // it may have ended before, and another begun since
+    if (this.#polls.get(key) === poll) {
+      this.#polls.delete(key)
+    }
   }
 
   #run (poll: Poll): void {
-    const points = poll.point == null ? this.#init.defaultPoints() : [poll.point]
-
-    Promise.all(points.map(async point => this.#ask(poll, point))).finally(() => {
-      if (!poll.stopping.signal.aborted) {
-        poll.timer = setTimeout(() => { this.#run(poll) }, pollDelay(this.#init.interval, Math.random()))
-      }
-    })
+    // a point that takes longer than the interval is not asked again meanwhile, and keeps nobody else waiting
+    poll.timer = setTimeout(() => { this.#run(poll) }, pollDelay(this.#init.interval, Math.random()))
+    this.#askEach(poll, this.#init.points(poll.point))
   }
 
-  async #ask (poll: Poll, point: RemotePoint): Promise<void> {
-    if (poll.asking.has(point)) {
-      return
-    }
+  #askEach (poll: Poll, points: RemotePoint[]): void {
+    for (const point of points) {
+      const id = point.peerId.toString()
 
-    poll.asking.add(point)
-
-    try {
-      await this.#read(poll, point)
-    } catch (err: any) {
-      if (!poll.stopping.signal.aborted) {
-        this.#init.onFailed(poll.namespace, point, err)
+      if (!poll.asking.has(id)) {
+        poll.asking.add(id)
+        this.#ask(poll, point)
+          .catch(err => {
+            if (!poll.stopping.signal.aborted) {
+              this.#init.onFailed(poll.namespace, point.peerId, err)
+            }
+          })
+          .finally(() => { poll.asking.delete(id) })
       }
-    } finally {
-      poll.asking.delete(point)
     }
   }
 
-  async #read (poll: Poll, point: RemotePoint): Promise<void> {
-    const key = pollKey(poll.namespace, point)
-    const cookie = this.#cookies.get(key)
-
-    try {
-      await this.#readFrom(cookie, key, poll, point)
-    } catch (err: any) {
-      if (err.name !== 'InvalidCookieError' || cookie == null) {
-        throw err
-      }
-
-      // the point lost what the cookie stood for
-      this.#cookies.delete(key)
-      await this.#readFrom(undefined, key, poll, point)
-    }
-  }
-
-  async #readFrom (cookie: Uint8Array | undefined, key: string, { namespace, stopping: { signal } }: Poll, point: RemotePoint): Promise<void> {
+  async #ask ({ namespace, stopping: { signal } }: Poll, point: RemotePoint): Promise<void> {
+    const key = pollKey(namespace, point.peerId)
     let listed = 0
     const wanted = (): number => MAX_LISTED - listed
 
-    for await (const page of this.#init.listings.pages(point, { namespace, cookie, wanted, signal })) {
+    for await (const page of this.#init.listings.pages(point, { namespace, cookie: this.#cookies.get(key), wanted, signal })) {
       listed += page.found.length
 
       for (const found of page.found) {
         signal.throwIfAborted()
         await this.#init.onFound(found)
       }
+
+      signal.throwIfAborted()
 
       if (page.cookie == null) {
         this.#cookies.delete(key)
@@ -157,6 +148,6 @@ export class Poller {
   }
 }
 
-function pollKey (namespace: string, point: RemotePoint | undefined): string {
-  return `${point?.peerId ?? ''}/${namespace}`
+function pollKey (namespace: string, point: PeerId | undefined): string {
+  return `${point ?? ''}/${namespace}`
 }

@@ -1,10 +1,11 @@
 import { AbortError, NotStartedError, peerDiscoverySymbol, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { debounce } from '@libp2p/utils'
+import { anySignal } from 'any-signal'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { NoAddressesError } from '../protocol/errors.ts'
 import { checkNamespace } from '../protocol/namespace.ts'
 import { PeerRecords } from '../protocol/peer-record.ts'
-import { withinTime } from './deadline.ts'
+import { throwIfAborted, withinTime } from './deadline.ts'
 import { Discovered } from './discovered.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Listings, PAGE_SIZE } from './listing.ts'
@@ -15,10 +16,10 @@ import { Points } from './points.ts'
 import { Poller } from './poller.ts'
 import { checkDuration, checkLimit, clientSettings } from './settings.ts'
 import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions, PointOptions, RegisterOptions, Registration, RendezvousClientComponents, RendezvousClientEvents, RendezvousClientInit, RendezvousClient as RendezvousClientInterface } from './index.ts'
+import type { Found } from './listing.ts'
 import type { ClientEvent } from './metrics.ts'
-import type { RemotePoint } from './remote-point.ts'
 import type { ClientSettings } from './settings.ts'
-import type { Logger, PeerDiscovery, Startable } from '@libp2p/interface'
+import type { Logger, PeerDiscovery, PeerId, Startable } from '@libp2p/interface'
 
 /** The default limit of a listing. */
 const MAX_LISTED = 100_000
@@ -64,14 +65,18 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.protocol = this.#settings.protocol
 
     this.#points = new Points(components, this.#settings, init, {
-      onConnect: point => { this.#onPointConnect(point) },
-      onDisconnect: point => { this.#onPointDisconnect(point) }
+      onConnect: (point, isDefault) => { this.#onPointConnect(point, isDefault) },
+      onDisconnect: (point, isDefault) => {
+        this.#log('point %p is disconnected', point)
+        this.#keepAlive.onDisconnect(point, isDefault)
+      }
     })
-    this.#record = new OwnRecord(components, this.#settings.addressFilter)
+    this.#record = new OwnRecord(components, this.#settings.addressFilter, this.#settings.recordDomain)
     this.#keepAlive = new KeepAlive({
       record: this.#record,
       autoRefresh: this.#settings.autoRefresh,
       refreshBuffer: this.#settings.refreshBuffer,
+      register: async (point, namespace, record, ttl, signal) => this.#points.get(point).register(namespace, record, ttl, signal),
       onGranted: registration => { this.#report('registration:granted', registration) },
       onFailed: failure => { this.#report('registration:failed', failure) },
       onExpired: registration => { this.#report('registration:expired', registration) }
@@ -92,21 +97,25 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#poller = new Poller({
       listings: this.#listings,
       interval: this.#settings.discoverInterval,
-      defaultPoints: () => this.#points.defaults,
-      onFound: async ({ record, peer }) => {
-        await this.#peerStore.write(record)
-        this.#discovered.add({ record, peer })
-      },
+      points: named => named == null ? this.#points.defaults : [this.#points.get(named)],
+      onFound: async found => { await this.#remember(found) },
       onFailed: (namespace, point, error) => {
         this.#metrics.happened('discover:failed')
-        this.#log('could not discover "%s" at %p - %e', namespace, point.peerId, error)
+        this.#log('could not discover "%s" at %p - %e', namespace, point, error)
       }
     })
     this.#metrics = new ClientMetrics(components.metrics, {
       registrations: () => this.registrations.length,
       discovered: () => this.discovered.length
     })
-    this.#onAddressesChanged = debounce(() => { this.#keepAlive.onAddressesChanged() }, ADDRESS_CHANGE_DEBOUNCE)
+    this.#onAddressesChanged = debounce(() => {
+      try {
+        this.#keepAlive.onAddressesChanged()
+      } catch (err) {
+        // of the user's filter; nobody is there to catch it
+        this.#log.error('could not tell whether the addresses changed - %e', err)
+      }
+    }, ADDRESS_CHANGE_DEBOUNCE)
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-rendezvous/client'
@@ -151,7 +160,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       this.#poller.follow(namespace)
     }
 
-    this.#points.defaults.forEach(point => { this.#keepAt(point) })
+    this.#points.defaults.forEach(({ peerId }) => { this.#keepAt(peerId) })
   }
 
   /** While the connections are still open: unregisters. */
@@ -167,12 +176,11 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#onAddressesChanged.stop()
     this.#poller.stop()
 
-    await withinTime(Math.min(this.#settings.timeout, STOP_TIMEOUT), 'Unregistering', undefined, async signal => {
-      const registered = await this.#keepAlive.stop()
+    // where nothing is known to be held, it is not worth dialling to find out
+    const asked = this.#keepAlive.stop().filter(({ point, isHeld }) => isHeld || this.#points.isConnected(point))
 
-      await Promise.allSettled(registered.map(async ({ namespace, point }) => {
-        await this.#points.get(point.peerId).unregister(namespace, signal)
-      }))
+    await withinTime(Math.min(this.#settings.timeout, STOP_TIMEOUT), 'Unregistering', [], async signal => {
+      await Promise.allSettled(asked.map(async ({ namespace, point }) => this.#points.get(point).unregister(namespace, signal)))
     }).catch(err => {
       this.#log('could not unregister everywhere - %e', err)
     })
@@ -196,8 +204,11 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       this.#everywhere.set(namespace, ttl)
     }
 
-    const points = this.#points.select(point)
-    const results = await Promise.allSettled(points.map(async point => this.#keepAlive.keep(namespace, point, ttl, signal)))
+    const isNamed = point != null
+    const points = this.#points.select(point).map(({ peerId }) => peerId)
+    const results = await this.#untilStop(signal, async signal => Promise.allSettled(
+      points.map(async point => this.#keepAlive.keep(namespace, point, { ttl, isNamed, signal }))
+    ))
     const granted = results.filter(result => result.status === 'fulfilled').map(({ value }) => value)
 
     if (granted.length === 0) {
@@ -205,7 +216,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
         this.#everywhere.delete(namespace)
       }
 
-      throw asOneError(`Could not register "${namespace}"`, results, signal)
+      throw this.#asOneError(`Could not register "${namespace}"`, results, signal)
     }
 
     return granted
@@ -220,13 +231,15 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     }
 
     const named = point == null ? undefined : this.#points.get(point)
-    const kept = await this.#keepAlive.release(namespace, named)
+    const kept = this.#keepAlive.release(namespace, named?.peerId)
     // it may be registered from an earlier life of this node as well
-    const points = new Set([...kept.map(({ peerId }) => this.#points.get(peerId)), ...(named == null ? this.#points.defaults : [named])])
-    const results = await Promise.allSettled([...points].map(async point => point.unregister(namespace, signal)))
+    const points = new Set([...kept.map(peerId => this.#points.get(peerId)), ...(named == null ? this.#points.defaults : [named])])
+    const results = await this.#untilStop(signal, async signal => Promise.allSettled(
+      [...points].map(async point => point.unregister(namespace, signal))
+    ))
 
     if (points.size > 0 && results.every(({ status }) => status === 'rejected')) {
-      throw asOneError(`Could not unregister "${namespace}"`, results, signal)
+      throw this.#asOneError(`Could not unregister "${namespace}"`, results, signal)
     }
   }
 
@@ -238,9 +251,15 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkLimit(limit)
     this.#checkStarted()
 
-    for await (const { record, peer } of this.#listings.merged(this.#points.select(point), namespace, limit, signal)) {
-      await this.#peerStore.write(record)
-      yield this.#discovered.add({ record, peer })
+    const points = this.#points.select(point)
+    const either = anySignal([signal, this.#stopping.signal])
+
+    try {
+      for await (const found of this.#listings.merged(points, namespace, limit, either)) {
+        yield await this.#remember(found)
+      }
+    } finally {
+      either.clear()
     }
   }
 
@@ -248,47 +267,47 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkNamespace(namespace)
     this.#checkStarted()
 
-    const from = point == null ? undefined : this.#points.get(point)
-    const isWanted = (peer: DiscoveredPeer): boolean => peer.namespace === namespace && (from == null || peer.point.equals(from.peerId))
+    const from = point == null ? undefined : this.#points.get(point).peerId
     const seen = new Set<string>()
-    const waiting: DiscoveredPeer[] = []
+    const waiting = new Map<string, DiscoveredPeer>()
+    const stopping = this.#stopping.signal
     let wake = (): void => {}
-
-    const onFound = (peer: DiscoveredPeer): void => {
-      if (isWanted(peer) && !seen.has(peer.id.toString())) {
-        seen.add(peer.id.toString())
-        waiting.push(peer)
-        wake()
-      }
-    }
     const onAbort = (): void => { wake() }
 
     const unwatch = this.#discovered.watch({
-      onFound,
-      onExpired: peer => {
-        if (isWanted(peer)) {
-          seen.delete(peer.id.toString())
+      namespace,
+      point: from,
+      onFound: peer => {
+        const id = peer.id.toString()
+
+        // of one that still waits, the newest record is yielded
+        if (!seen.has(id) || waiting.has(id)) {
+          seen.add(id)
+          waiting.set(id, peer)
+          wake()
         }
+      },
+      onGone: peer => {
+        const id = peer.id.toString()
+        seen.delete(id)
+        waiting.delete(id)
       }
     })
     const unfollow = this.#poller.follow(namespace, from)
-    const stopping = this.#stopping.signal
     stopping.addEventListener('abort', onAbort)
     signal?.addEventListener('abort', onAbort)
-    this.discovered.forEach(onFound)
 
     try {
       while (!stopping.aborted) {
-        if (signal?.aborted === true) {
-          throw new AbortError()
-        }
+        throwIfAborted(signal)
+        const [next] = waiting
 
-        const next = waiting.shift()
-
-        if (next != null) {
-          yield next
-        } else {
+        if (next == null) {
           await new Promise<void>(resolve => { wake = resolve })
+        } else {
+          const [id, peer] = next
+          waiting.delete(id)
+          yield peer
         }
       }
     } finally {
@@ -307,42 +326,51 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkLimit(limit)
     this.#checkStarted()
 
-    const page = await this.#listings.page(this.#points.get(point), namespace, limit, cookie, signal)
+    const page = await this.#untilStop(signal, async signal => this.#listings.page(this.#points.get(point), namespace, limit, cookie, signal))
 
     return {
       cookie: page.cookie,
-      peers: await Promise.all(page.found.map(async ({ record, peer }) => {
-        await this.#peerStore.write(record)
-
-        return this.#discovered.add({ record, peer })
-      }))
+      peers: await Promise.all(page.found.map(async found => this.#remember(found)))
     }
   }
 
-  #onPointConnect (point: RemotePoint): void {
-    this.#log('point %p is connected', point.peerId)
+  #onPointConnect (point: PeerId, isDefault: boolean): void {
+    this.#log('point %p is connected', point)
     this.#keepAlive.onConnect(point)
-    this.#poller.onConnect(point)
-    this.#keepAt(point)
-  }
+    this.#poller.onConnect(point, isDefault)
 
-  #onPointDisconnect (point: RemotePoint): void {
-    this.#log('point %p is disconnected', point.peerId)
-
-    if (this.#points.isConfigured(point)) {
-      this.#keepAlive.onDisconnect(point)
-    } else {
-      this.#keepAlive.abandon(point)
+    if (isDefault) {
+      this.#keepAt(point)
     }
   }
 
   /** Registers at a point what is to be registered at every one. */
-  #keepAt (point: RemotePoint): void {
+  #keepAt (point: PeerId): void {
     for (const [namespace, ttl] of this.#everywhere) {
       if (!this.#keepAlive.has(namespace, point)) {
         // what goes wrong is reported by an event
-        this.#keepAlive.keep(namespace, point, ttl).catch(() => {})
+        this.#keepAlive.keep(namespace, point, { ttl }).catch(() => {})
       }
+    }
+  }
+
+  /** @returns the peer by the newest record that is known */
+  async #remember (found: Found): Promise<DiscoveredPeer> {
+    if (!this.#discovered.hasNewer(found)) {
+      await this.#peerStore.write(found.record)
+    }
+
+    return this.#discovered.add(found)
+  }
+
+  /** Does work that ends when the caller's signal aborts or this node stops. */
+  async #untilStop <T> (signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const either = anySignal([signal, this.#stopping.signal])
+
+    try {
+      return await work(either)
+    } finally {
+      either.clear()
     }
   }
 
@@ -356,16 +384,16 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       throw new NotStartedError('The rendezvous client is not started')
     }
   }
-}
 
-/** What to throw when it worked nowhere. */
-function asOneError (what: string, results: Array<PromiseSettledResult<unknown>>, signal: AbortSignal | undefined): Error {
-  if (signal?.aborted === true) {
-    return new AbortError()
+  /** What to throw when it worked nowhere. */
+  #asOneError (what: string, results: Array<PromiseSettledResult<unknown>>, signal: AbortSignal | undefined): Error {
+    if (signal?.aborted === true || this.#stopping.signal.aborted) {
+      return new AbortError()
+    }
+
+    const errors: Error[] = results.filter(({ status }) => status === 'rejected').map(result => (result as PromiseRejectedResult).reason)
+    const noAddresses = errors.find(({ name }) => name === NoAddressesError.name)
+
+    return noAddresses ?? new AggregateError(errors, `${what}: ${errors.map(({ message }) => message).join('; ')}`)
   }
-
-  const errors: Error[] = results.filter(({ status }) => status === 'rejected').map(result => (result as PromiseRejectedResult).reason)
-  const noAddresses = errors.find(({ name }) => name === NoAddressesError.name)
-
-  return noAddresses ?? new AggregateError(errors, `${what}: ${errors.map(({ message }) => message).join('; ')}`)
 }

@@ -1,10 +1,16 @@
 /**
- * When to try again. `random` is a number from 0 to 1, as Math.random gives it; durations are
+ * When to do things again. `random` is a number from 0 to 1, as Math.random gives it; durations are
  * milliseconds.
  */
 
 const FIRST_RETRY = 1_000
 const LAST_RETRY = 5 * 60_000
+
+/** What a timer can wait at the most; one that is to wait longer does not wait at all. */
+export const MAX_TIMER = 2 ** 31 - 1
+
+/** The longest sleep: timers stand still while a machine sleeps, so it is looked up once in a while what the time is. */
+export const MAX_SLEEP = 5 * 60_000
 
 /** How long to wait before renewing a registration that was granted for `ttl`. */
 export function refreshDelay (ttl: number, refreshBuffer: number, random: number): number {
@@ -13,12 +19,19 @@ export function refreshDelay (ttl: number, refreshBuffer: number, random: number
   return latest * (1 - 0.1 * random)
 }
 
-/** How long to wait after the given number of failures in a row: twice as long each time. */
-export function retryDelay (failures: number, random: number): number {
-  return Math.min(FIRST_RETRY * 2 ** (failures - 1), LAST_RETRY) * (0.5 + 0.5 * random)
+/**
+ * How long to wait after the given number of failures in a row: twice as long each time, but never
+ * past the end of what is still held.
+ *
+ * @param left - what is left of the registration; infinite when there is none to lose
+ */
+export function retryDelay (failures: number, random: number, left: number = Infinity): number {
+  const delay = Math.min(FIRST_RETRY * 2 ** (failures - 1), LAST_RETRY) * (0.5 + 0.5 * random)
+
+  return left > 0 ? Math.min(delay, Math.max(left / 2, FIRST_RETRY / 2)) : delay
 }
 
 /** How long to wait before looking for new peers again. */
 export function pollDelay (interval: number, random: number): number {
-  return interval * (0.9 + 0.2 * random)
+  return Math.min(interval * (0.9 + 0.2 * random), MAX_TIMER)
 }

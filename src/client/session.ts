@@ -1,7 +1,7 @@
-import { ProtocolError } from '@libp2p/interface'
+import { AbortError, ProtocolError } from '@libp2p/interface'
 import { MAX_ACCEPTED_RESPONSE_SIZE } from '../protocol/constants.ts'
 import { readMessages, writeMessage } from '../protocol/framing.ts'
-import { withinTime } from './deadline.ts'
+import { Deadline } from './deadline.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
@@ -23,6 +23,8 @@ interface Channel {
   responses: AsyncGenerator<Uint8ArrayList>
 }
 
+type Exchange<T> = (channel: Channel, isFresh: boolean) => Promise<T>
+
 /** A response that no other stream would make better. */
 const BROKEN_RESPONSE = new Set(['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'])
 
@@ -36,7 +38,12 @@ const BROKEN_RESPONSE = new Set(['InvalidDataLengthError', 'InvalidDataLengthLen
 export class Session {
   readonly #init: SessionInit
   #channel: Channel | undefined
-  #lastTurn: Promise<unknown> = Promise.resolve()
+  /** Of the request on its way, and of those that wait. */
+  readonly #deadlines = new Set<Deadline>()
+  /** Whether a request is on its way. */
+  #isBusy = false
+  /** Those that wait for their turn. */
+  readonly #waiting = new Set<() => void>()
 
   constructor (init: SessionInit) {
     this.#init = init
@@ -50,9 +57,9 @@ export class Session {
    * @throws {AbortError}
    */
   async request (message: Uint8Array, signal?: AbortSignal): Promise<Uint8ArrayList> {
-    return this.#inTurn(signal, async channel => {
-      await writeMessage(channel.stream, message)
-      const { value } = await channel.responses.next()
+    return this.#inTurn(signal, async ({ stream, responses }) => {
+      await writeMessage(stream, message)
+      const { value } = await responses.next()
 
       if (value == null) {
         throw new ProtocolError(`${this.#init.name} closed the stream without an answer`)
@@ -71,24 +78,36 @@ export class Session {
    */
   async tell (message: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#inTurn(signal, async ({ stream, responses }, isFresh) => {
-      await writeMessage(stream, message)
-      await stream.close()
+      const grace = new Deadline(UNANSWERED_GRACE, 'Ending the stream')
 
       try {
-        await withinTime(UNANSWERED_GRACE, 'Ending the stream', undefined, async () => responses.next())
+        await writeMessage(stream, message)
+        await stream.close()
+        await grace.race(responses.next())
       } catch (err: any) {
         // some points end a stream that has no response with a reset
-        if (!isFresh && err.name !== 'TimeoutError') {
+        if (!grace.isOver && !(isFresh && stream.status === 'reset')) {
           throw err
         }
       } finally {
+        grace.clear()
         this.#drop(stream)
+        // does nothing to a stream that has ended
+        stream.abort(new Error('The stream was left open'))
       }
     })
   }
 
-  /** Ends the stream. The next request opens another. */
+  /** Ends the stream: what follows on it cannot be trusted. The next request opens another. */
+  reset (): void {
+    const stream = this.#channel?.stream
+    this.#channel = undefined
+    stream?.abort(new Error('The session was reset'))
+  }
+
+  /** Ends the stream, and every request that is on its way or waits for its turn. */
   close (): void {
+    this.#deadlines.forEach(deadline => { deadline.end(new AbortError()) })
     const stream = this.#channel?.stream
     this.#channel = undefined
     stream?.close().catch(() => {}).finally(() => {
@@ -96,49 +115,95 @@ export class Session {
     })
   }
 
-  async #inTurn <T> (signal: AbortSignal | undefined, exchange: (channel: Channel, isFresh: boolean) => Promise<T>): Promise<T> {
+  async #inTurn <T> (signal: AbortSignal | undefined, exchange: Exchange<T>): Promise<T> {
     const { timeout, name } = this.#init
+    const deadline = new Deadline(timeout, `A request to ${name}`, signal)
+    this.#deadlines.add(deadline)
 
-    return withinTime(timeout, `A request to ${name}`, signal, async signal => {
-      const turn = this.#lastTurn.then(async () => {
-        signal.throwIfAborted()
+    try {
+      deadline.throwIfOver()
 
-        return this.#exchange(signal, exchange)
-      })
-      this.#lastTurn = turn.catch(() => {})
+      if (this.#isBusy) {
+        await this.#turn(deadline)
+      }
 
-      return turn
-    })
+      this.#isBusy = true
+
+      try {
+        return await this.#exchange(deadline, exchange)
+      } finally {
+        this.#isBusy = false
+        this.#letNext()
+      }
+    } catch (err) {
+      // whatever the work made of being ended, this is why
+      deadline.throwIfOver()
+      throw err
+    } finally {
+      deadline.clear()
+      this.#deadlines.delete(deadline)
+    }
   }
 
-  async #exchange <T> (signal: AbortSignal, exchange: (channel: Channel, isFresh: boolean) => Promise<T>): Promise<T> {
+  /** Resolves when it is this one's turn, in the order of asking. */
+  async #turn (deadline: Deadline): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#waiting.add(resolve)
+    deadline.onEnd = reason => {
+      this.#waiting.delete(resolve)
+      reject(reason)
+    }
+
+    await promise
+    deadline.onEnd = undefined
+
+    if (deadline.isOver) {
+      // it ended after its turn had come
+      this.#letNext()
+    }
+
+    deadline.throwIfOver()
+  }
+
+  #letNext (): void {
+    const [next] = this.#waiting
+
+    if (next != null) {
+      this.#waiting.delete(next)
+      // nobody who comes now is to overtake it
+      this.#isBusy = true
+      next()
+    }
+  }
+
+  async #exchange <T> (deadline: Deadline, exchange: Exchange<T>): Promise<T> {
     const channel = this.#channel
 
     if (channel?.stream.status === 'open' && channel.stream.remoteWriteStatus === 'writable') {
       try {
-        return await this.#on(channel, signal, async () => exchange(channel, false))
+        return await this.#on(channel, deadline, exchange, false)
       } catch (err: any) {
-        if (signal.aborted || BROKEN_RESPONSE.has(err.name)) {
+        if (deadline.isOver || BROKEN_RESPONSE.has(err.name)) {
           throw asProtocolError(err)
         }
       }
     }
 
-    const fresh = await this.#open(signal)
+    const fresh = await this.#open(deadline)
 
-    return this.#on(fresh, signal, async () => exchange(fresh, true)).catch(err => {
+    return this.#on(fresh, deadline, exchange, true).catch(err => {
       throw asProtocolError(err)
     })
   }
 
-  async #open (signal: AbortSignal): Promise<Channel> {
-    const stream = await this.#init.openStream(signal)
+  async #open (deadline: Deadline): Promise<Channel> {
+    const stream = await deadline.race(this.#init.openStream(deadline.signal).then(stream => {
+      if (deadline.isOver) {
+        stream.abort(new Error('Nobody waits for the stream any more'))
+      }
 
-    if (signal.aborted) {
-      // nobody waits for it any more
-      stream.abort(signal.reason)
-      signal.throwIfAborted()
-    }
+      return stream
+    }))
 
     // a stream that the point has closed is of no use for another request
     stream.addEventListener('remoteCloseWrite', () => {
@@ -156,18 +221,18 @@ export class Session {
   }
 
   /** Ends the stream with the work that fails on it: nobody knows what would arrive there next. */
-  async #on <T> ({ stream }: Channel, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const onAbort = (): void => { stream.abort(signal.reason) }
-    signal.addEventListener('abort', onAbort)
+  async #on <T> (channel: Channel, deadline: Deadline, exchange: Exchange<T>, isFresh: boolean): Promise<T> {
+    const { stream } = channel
+    deadline.onEnd = reason => { stream.abort(reason) }
 
     try {
-      return await work()
+      return await exchange(channel, isFresh)
     } catch (err: any) {
       this.#drop(stream)
       stream.abort(err)
       throw err
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      deadline.onEnd = undefined
     }
   }
 

@@ -1,8 +1,9 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
 import { DEFAULT_TTL, PROTOCOL_ID, REQUEST_TIMEOUT } from '../protocol/constants.ts'
 import { checkNamespace } from '../protocol/namespace.ts'
-import { peerIdOf } from './point-like.ts'
+import { checkDomain, DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
+import { parsePoint } from './point-like.ts'
+import { MAX_TIMER } from './schedule.ts'
 import type { RendezvousClientInit } from './index.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -11,27 +12,32 @@ export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'poi
   points: Multiaddr[]
 }
 
-const DURATIONS = ['ttl', 'refreshBuffer', 'discoverInterval', 'timeout'] as const
+const DURATIONS = ['ttl', 'refreshBuffer'] as const
+
+/** What a timer waits for. */
+const WAITS = ['discoverInterval', 'timeout'] as const
 
 /**
  * @throws {InvalidParametersError} when a value is out of its range
  */
 export function clientSettings (init: RendezvousClientInit): ClientSettings {
   const settings: ClientSettings = {
-    points: (init.points ?? []).map(point => isMultiaddr(point) ? point : multiaddr(point)),
+    points: (init.points ?? []).map(addressOf),
     namespaces: init.namespaces ?? [],
     ttl: init.ttl ?? DEFAULT_TTL,
     autoRefresh: init.autoRefresh ?? true,
     refreshBuffer: init.refreshBuffer ?? 5 * 60_000,
     discoverInterval: init.discoverInterval ?? 60_000,
     addressFilter: init.addressFilter ?? (() => true),
+    recordDomain: init.recordDomain ?? DEFAULT_RECORD_DOMAIN,
     timeout: init.timeout ?? REQUEST_TIMEOUT,
     protocol: init.protocol ?? PROTOCOL_ID
   }
 
-  settings.points.forEach(point => peerIdOf(point))
   settings.namespaces.forEach(checkNamespace)
+  checkDomain(settings.recordDomain)
   DURATIONS.forEach(name => { checkDuration(name, settings[name]) })
+  WAITS.forEach(name => { checkDuration(name, settings[name], MAX_TIMER) })
 
   return settings
 }
@@ -39,9 +45,9 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
 /**
  * @throws {InvalidParametersError}
  */
-export function checkDuration (name: string, ms: number): void {
-  if (!(ms > 0 && ms < Infinity)) {
-    throw new InvalidParametersError(`${name} must be a number of milliseconds above 0, not ${ms}`)
+export function checkDuration (name: string, ms: number, max: number = Number.MAX_SAFE_INTEGER): void {
+  if (typeof ms !== 'number' || !(ms > 0 && ms <= max)) {
+    throw new InvalidParametersError(`${name} must be a number of milliseconds above 0 and at most ${max}, not ${ms}`)
   }
 }
 
@@ -52,4 +58,17 @@ export function checkLimit (limit: number): void {
   if (!(Number.isSafeInteger(limit) && limit > 0)) {
     throw new InvalidParametersError(`limit must be a whole number above 0, not ${limit}`)
   }
+}
+
+/**
+ * @throws {InvalidParametersError} when it is not an address, or does not end in a peer id
+ */
+function addressOf (point: Multiaddr | string): Multiaddr {
+  const { address } = parsePoint(point)
+
+  if (address == null) {
+    throw new InvalidParametersError(`The address of a rendezvous point is a multiaddr, not ${point}`)
+  }
+
+  return address
 }

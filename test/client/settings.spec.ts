@@ -1,0 +1,50 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { describe, expect, it } from 'vitest'
+import { clientSettings } from '../../src/client/settings.ts'
+import { rendezvousClient } from '../../src/index.ts'
+
+const ID = '12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq'
+
+describe('the init of a client', () => {
+  it('has these defaults', () => {
+    const { addressFilter, ...settings } = clientSettings({})
+
+    expect(settings).toEqual({
+      points: [],
+      namespaces: [],
+      ttl: 2 * 60 * 60 * 1000,
+      autoRefresh: true,
+      refreshBuffer: 5 * 60 * 1000,
+      discoverInterval: 60 * 1000,
+      recordDomain: 'libp2p-peer-record',
+      timeout: 10 * 1000,
+      protocol: '/rendezvous/1.0.0'
+    })
+    expect(addressFilter(multiaddr('/ip4/127.0.0.1/tcp/1'))).toBe(true)
+  })
+
+  it('takes addresses of points as text and as multiaddrs', () => {
+    const address = `/ip4/192.0.2.1/tcp/1/p2p/${ID}`
+
+    expect(clientSettings({ points: [address, multiaddr(address)] }).points.map(String)).toEqual([address, address])
+  })
+
+  it.each([
+    ['a point that is no address', { points: ['nonsense'] }],
+    ['a point that is only a peer id', { points: [ID] }],
+    ['a point of an unknown protocol', { points: [`/carrier-pigeon/1/p2p/${ID}`] }],
+    ['a point without a peer id', { points: ['/ip4/192.0.2.1/tcp/1'] }],
+    ['a point that does not end in a peer id', { points: [`/p2p/${ID}/p2p-circuit`] }],
+    ['a point that is not even text', { points: [7 as any] }],
+    ['an empty namespace', { namespaces: [''] }],
+    ['a namespace of 256 bytes', { namespaces: ['é'.repeat(128)] }],
+    ['a namespace with half a character', { namespaces: ['\ud800'] }],
+    ['a namespace that is not text', { namespaces: [7 as any] }],
+    ...['ttl', 'refreshBuffer', 'discoverInterval', 'timeout'].flatMap(name => [0, -1, NaN, Infinity, 1e300, '1000'].map(value => [`${name} ${value}`, { [name]: value }] as [string, any])),
+    ['a record domain that nobody knows', { recordDomain: 'libp2p' as any }],
+    ['a discoverInterval that no timer can wait for', { discoverInterval: 2 ** 31 }],
+    ['a timeout that no timer can wait for', { timeout: 2 ** 31 }]
+  ])('is refused with %s, when the node is made', (_, init) => {
+    expect(() => rendezvousClient(init)({} as any)).toThrow(expect.objectContaining({ name: 'InvalidParametersError' }))
+  })
+})

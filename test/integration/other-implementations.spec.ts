@@ -1,0 +1,162 @@
+import { identify } from '@libp2p/identify'
+import { pbStream } from '@libp2p/utils'
+import { createLibp2p } from 'libp2p'
+import { afterEach, describe, expect, it } from 'vitest'
+import { Message } from '../../src/protocol/message.ts'
+import { domainOf } from '../../src/protocol/peer-record.ts'
+import { addressOf, base, clientNode, collect, pointNode, stopNodes } from '../fixtures/nodes.ts'
+import { listed, makePeers } from '../fixtures/peers.ts'
+import { granted, page, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
+import type { RecordDomain } from '../../src/index.ts'
+import type { ScriptedRequest } from '../fixtures/scripted-point.ts'
+import type { Connection } from '@libp2p/interface'
+
+const { MessageType, ResponseStatus: Status } = Message
+
+/** One request on a stream of its own. */
+async function request (connection: Connection, message: Message): Promise<Message> {
+  const stream = pbStream(await connection.newStream('/rendezvous/1.0.0')).pb(Message)
+  await stream.write(message)
+
+  return stream.read()
+}
+
+/** Registers whoever sends a record of this form, as the others treat one they cannot read. */
+function reads (domain: RecordDomain, otherwise: (request: ScriptedRequest) => Message | undefined) {
+  return (request: ScriptedRequest): Message | undefined => domainOf(request.message.register?.signedPeerRecord ?? new Uint8Array()) === domain
+    ? granted(7_200n)
+    : otherwise(request)
+}
+
+// What was measured of them is in interop/README.md.
+describe('the two forms of signed peer records', () => {
+  afterEach(stopNodes)
+
+  it('are tried in turn at a point that resets the stream on one, as rust-libp2p does, and the one that was read is used from then on', async () => {
+    const point = await scriptedPoint(reads('libp2p-routing-state', ({ stream }) => {
+      stream.abort(new Error('unreadable'))
+
+      return undefined
+    }))
+    const { services: { rendezvous } } = await clientNode({ points: [point.address] })
+
+    expect(await rendezvous.register('one')).toHaveLength(1)
+    const tried = point.requests.length
+    expect(await rendezvous.register('two')).toHaveLength(1)
+    expect(point.requests).toHaveLength(tried + 1)
+  })
+
+  it('are tried in turn at a point that refuses one, as go points do', async () => {
+    const point = await scriptedPoint(reads('libp2p-peer-record', ({ message }) => refusal(message, Status.E_INVALID_SIGNED_PEER_RECORD)))
+    const { services: { rendezvous } } = await clientNode({ points: [point.address], recordDomain: 'libp2p-routing-state' })
+
+    expect(await rendezvous.register('one')).toHaveLength(1)
+    expect(point.requests.map(({ register }) => domainOf(register!.signedPeerRecord!))).toEqual(['libp2p-routing-state', 'libp2p-peer-record'])
+  })
+
+  it('are both tried once, and what the point says of the second is what is thrown', async () => {
+    const point = await scriptedPoint(({ message }) => domainOf(message.register!.signedPeerRecord!) === 'libp2p-routing-state'
+      ? refusal(message, Status.E_INVALID_TTL, 'too long')
+      : refusal(message, Status.E_INVALID_SIGNED_PEER_RECORD))
+    const { services: { rendezvous } } = await clientNode({ points: [point.address] })
+
+    await expect(rendezvous.register('one')).rejects.toMatchObject({ errors: [{ name: 'InvalidTtlError', statusText: 'too long' }] })
+    expect(point.requests).toHaveLength(2)
+  })
+
+  it.each(['libp2p-peer-record', 'libp2p-routing-state'] as const)('are registered at this point, and found by this client, with certified addresses: %s', async recordDomain => {
+    const point = await pointNode()
+    const points = [addressOf(point)]
+    const alice = await clientNode({ points, recordDomain })
+    const bob = await clientNode({ points })
+
+    await alice.services.rendezvous.register('ns')
+    const [found] = await collect(bob.services.rendezvous.discover('ns'))
+
+    expect(domainOf(found!.peerRecordEnvelope)).toBe(recordDomain)
+    expect((await bob.peerStore.get(alice.peerId)).addresses).toMatchObject([{ isCertified: true }])
+    await expect(bob.dial(found!.id)).resolves.toBeDefined()
+  })
+
+  it('are listed to a peer of rust-libp2p only as far as it can read them', async () => {
+    const point = await pointNode()
+    const points = [addressOf(point)]
+    const clients = await Promise.all(Array.from({ length: 5 }, async (_, index) => clientNode({ points, recordDomain: index % 2 === 0 ? 'libp2p-peer-record' : 'libp2p-routing-state' })))
+
+    for (const { services: { rendezvous } } of clients) {
+      await rendezvous.register('ns')
+    }
+
+    const rust = await createLibp2p({ ...base(), nodeInfo: { userAgent: 'rust-libp2p/0.57.1' }, services: { identify: identify() } })
+    const js = await createLibp2p({ ...base(), services: { identify: identify() } })
+    const listedTo = async (node: typeof rust): Promise<string[]> => {
+      const identified = new Promise(resolve => { point.addEventListener('peer:identify', resolve, { once: true }) })
+      const connection = await node.dial(point.getMultiaddrs())
+      await identified
+      const domains: string[] = []
+      let cookie: Uint8Array<ArrayBuffer> | undefined
+
+      // one at a time, so that what is passed over lies between pages as well
+      while (true) {
+        const { discoverResponse } = await request(connection, { type: MessageType.DISCOVER, discover: { ns: 'ns', limit: 1n, ...(cookie == null ? {} : { cookie }) } })
+
+        if (discoverResponse!.registrations.length === 0) {
+          return domains
+        }
+
+        cookie = discoverResponse!.cookie
+        domains.push(...discoverResponse!.registrations.map(({ signedPeerRecord }) => domainOf(signedPeerRecord!)!))
+      }
+    }
+
+    expect(await listedTo(rust)).toEqual(['libp2p-routing-state', 'libp2p-routing-state'])
+    expect(await listedTo(js)).toHaveLength(5)
+    await Promise.all([rust, js].map(async node => node.stop()))
+  })
+})
+
+describe('what other points leave out', () => {
+  afterEach(stopNodes)
+
+  it('is the namespace of a registration, at go points: it is the one asked for', async () => {
+    const [peer] = await makePeers(1)
+    const point = await scriptedPoint(async () => {
+      const { ns, ...registration } = await listed(peer!, 'ns')
+
+      return page([{ ...registration, ns: '' }])
+    })
+    const { services: { rendezvous } } = await clientNode({ points: [point.address] })
+
+    expect(await collect(rendezvous.discover('ns'))).toMatchObject([{ namespace: 'ns' }])
+    expect(await collect(rendezvous.discover())).toEqual([])
+  })
+
+  it('is a status of zero, at points that write proto3: it is OK', async () => {
+    const [peer] = await makePeers(1)
+    const point = await scriptedPoint(async ({ message }) => message.type === MessageType.REGISTER
+      ? { type: MessageType.REGISTER_RESPONSE, registerResponse: { ttl: 7_200n } }
+      : { type: MessageType.DISCOVER_RESPONSE, discoverResponse: { registrations: [await listed(peer!, 'ns')] } })
+    const { services: { rendezvous } } = await clientNode({ points: [point.address] })
+
+    expect(await rendezvous.register('ns')).toMatchObject([{ ttl: 7_200_000 }])
+    expect(await collect(rendezvous.discover('ns'))).toHaveLength(1)
+  })
+
+  it('is not why a listing of all namespaces is refused: E_INVALID_NAMESPACE is thrown there', async () => {
+    const point = await scriptedPoint(({ message }) => refusal(message, Status.E_INVALID_NAMESPACE))
+    const { services: { rendezvous } } = await clientNode({ points: [point.address] })
+
+    await expect(rendezvous.discoverPage(undefined, { point: point.address })).rejects.toMatchObject({ name: 'InvalidNamespaceError' })
+  })
+
+  it('is the type of REGISTER, with clients that write proto3: it is answered all the same', async () => {
+    const point = await pointNode()
+    const client = await createLibp2p({ ...base(), services: { identify: identify() } })
+    const connection = await client.dial(point.getMultiaddrs())
+
+    const { registerResponse } = await request(connection, { register: { ns: 'ns', signedPeerRecord: new Uint8Array([1]) } })
+
+    expect(registerResponse?.status).toBe(Status.E_INVALID_SIGNED_PEER_RECORD)
+    await client.stop()
+  })
+})
