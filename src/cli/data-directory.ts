@@ -1,0 +1,121 @@
+import { constants } from 'node:fs'
+import { access, mkdir, readdir, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { LevelDatastore } from 'datastore-level'
+import { describe, Failure } from './failures.ts'
+import { loadIdentity } from './identity.ts'
+import type { Identity } from './identity.ts'
+import type { Datastore } from 'interface-datastore'
+
+const IDENTITY = 'identity.key'
+const REGISTRATIONS = 'registrations'
+
+/** What a point keeps between two runs. While it is open, no other process can open it. */
+export interface DataDirectory extends Identity {
+  path: string
+  datastore: Datastore
+  close: () => Promise<void>
+}
+
+/** Where data is kept when nothing else is said: the XDG base directory for it. */
+export function defaultDataDirectory (env: Record<string, string | undefined> = process.env): string {
+  const base = env.XDG_DATA_HOME
+
+  // relative ones are to be ignored, as the XDG specification has it
+  return join(base?.startsWith('/') === true ? base : join(homedir(), '.local', 'share'), 'libp2p-rendezvous')
+}
+
+/**
+ * @throws {Failure}
+ */
+export async function openDataDirectory (directory: string): Promise<DataDirectory> {
+  const path = resolve(directory)
+  await prepare(path)
+  const level = await openLevel(join(path, REGISTRATIONS))
+
+  try {
+    return {
+      // after the directory is this process's alone, so that two cannot make an identity at a time
+      ...await loadIdentity(join(path, IDENTITY)),
+      path,
+      datastore: level,
+      close: async () => level.close()
+    }
+  } catch (err) {
+    await level.close()
+    throw err
+  }
+}
+
+/**
+ * The identity of the point whose data is here, for a look beside a running point.
+ *
+ * @throws {Failure}
+ */
+export async function identityIn (directory: string): Promise<Identity & { path: string }> {
+  const path = resolve(directory)
+  await prepare(path)
+
+  return { ...await loadIdentity(join(path, IDENTITY)), path }
+}
+
+/** Makes the directory, or makes sure that it is one of ours and can be used. */
+async function prepare (path: string): Promise<void> {
+  let entries: string[]
+
+  try {
+    await makeDirectory(path)
+    entries = await readdir(path)
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (err: any) {
+    const problem = err.code === 'EEXIST' || err.code === 'ENOTDIR' ? 'is not a directory' : `cannot be used (${describe(err)})`
+
+    throw new Failure(`the data directory ${path} ${problem}: choose another with --data DIR`, { cause: err })
+  }
+
+  // what file systems and tools put into a directory of their own accord does not make it somebody's
+  const isForeign = entries.length > 0 && !entries.some(name => name === REGISTRATIONS || name.startsWith(IDENTITY)) &&
+    entries.some(name => !name.startsWith('.') && name !== 'lost+found')
+
+  if (isForeign) {
+    throw new Failure(`the directory ${path} holds something else: choose an empty one, or a new one, with --data DIR`)
+  }
+}
+
+/** Not mkdir's own `recursive`, which never ends where a file system lets no directory be made. */
+async function makeDirectory (path: string): Promise<void> {
+  const make = async (): Promise<void> => {
+    await mkdir(path, { mode: 0o700 }).catch(async err => {
+      if (err.code !== 'EEXIST' || !(await stat(path)).isDirectory()) {
+        throw err
+      }
+    })
+  }
+
+  await make().catch(async err => {
+    if (err.code !== 'ENOENT' || dirname(path) === path) {
+      throw err
+    }
+
+    await makeDirectory(dirname(path))
+    await make()
+  })
+}
+
+async function openLevel (path: string): Promise<LevelDatastore> {
+  const level = new LevelDatastore(path)
+
+  try {
+    // not its own open(), which keeps only the text of an error
+    await level.db.open({ createIfMissing: true, compression: false })
+  } catch (err: any) {
+    if (err.cause?.code === 'LEVEL_LOCKED') {
+      throw new Failure(`the data directory ${join(path, '..')} is in use by another process: stop that one, or choose another directory with --data DIR`, { cause: err })
+    }
+
+    throw new Failure(`the registrations in ${path} cannot be opened (${describe(err)}): move that directory away to start without them`, { cause: err })
+  }
+
+  return level
+}

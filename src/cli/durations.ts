@@ -1,0 +1,57 @@
+/** Durations as people write them, `2h` or `1h30m`, and as they read them. */
+
+const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 }
+
+type Unit = keyof typeof UNITS
+
+const PART = /(\d+(?:\.\d+)?)(ms|[dhms])/y
+
+/**
+ * Milliseconds, or undefined when the text is no duration above zero: numbers, each with its unit, as
+ * in `72h`, `1h30m`, `1.5s` or `250ms`.
+ */
+export function parseDuration (text: string): number | undefined {
+  let total = 0
+  PART.lastIndex = 0
+
+  do {
+    const [, amount, unit] = PART.exec(text) ?? []
+
+    if (amount == null) {
+      return
+    }
+
+    total += Number(amount) * UNITS[unit as Unit]
+  } while (PART.lastIndex < text.length)
+
+  return total > 0 && Number.isSafeInteger(Math.round(total)) ? total : undefined
+}
+
+/**
+ * Its two largest units, rounded to the smaller: `2h`, `1h 59m`, `4s`.
+ */
+export function formatDuration (ms: number): string {
+  const units: Unit[] = ['d', 'h', 'm', 's']
+  const largest = units.findIndex(unit => ms >= UNITS[unit])
+
+  if (largest === -1) {
+    return `${Math.round(ms)}ms`
+  }
+
+  const shown = units.slice(largest, largest + 2)
+  const smallest = UNITS[shown.at(-1) as Unit]
+  let rest = Math.round(ms / smallest) * smallest
+  const parts: string[] = []
+
+  // rounding may have filled up the next larger unit
+  for (const unit of units.slice(Math.max(0, largest - 1), largest + 2)) {
+    const amount = Math.floor(rest / UNITS[unit])
+    rest -= amount * UNITS[unit]
+
+    if (amount > 0) {
+      parts.push(`${amount}${unit}`)
+    }
+  }
+
+  return parts.join(' ')
+}

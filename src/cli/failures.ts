@@ -1,0 +1,58 @@
+/** What ends the program early, and how it is put into one line. */
+
+/** The command line cannot be understood: exit code 2. */
+export class UsageError extends Error {
+  static override name = 'UsageError'
+  override name = 'UsageError'
+}
+
+/** Something outside the program is in the way; the message says what to do about it: exit code 1. */
+export class Failure extends Error {
+  static override name = 'Failure'
+  override name = 'Failure'
+}
+
+/** How system errors read to somebody who does not know their codes. */
+const CODES: Record<string, string> = {
+  EACCES: 'permission denied',
+  EADDRINUSE: 'the port is taken',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was cut',
+  EHOSTUNREACH: 'no route to that host',
+  EISDIR: 'it is a directory',
+  ENETUNREACH: 'no route to that network',
+  ENOENT: 'it does not exist',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'it is not a directory',
+  ENOTFOUND: 'no such host',
+  EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
+  ETIMEDOUT: 'no answer'
+}
+
+/**
+ * One line for an error. Libraries wrap the reason, so the innermost one that says something is taken.
+ */
+export function describe (error: unknown): string {
+  const reason = innermost(error)
+  const code = reason.code ?? /\b(E[A-Z]{4,})\b/.exec(reason.message)?.[1]
+
+  return CODES[code ?? ''] ?? oneLine(reason.message === '' ? reason.name : reason.message)
+}
+
+export function oneLine (text: string): string {
+  return text.split('\n').map(line => line.trim()).filter(line => line !== '').join(' ')
+}
+
+function innermost (error: any): Error & { code?: string } {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return innermost(error.errors[0])
+  }
+
+  if (error?.cause instanceof Error) {
+    return innermost(error.cause)
+  }
+
+  return error instanceof Error ? error : new Error(String(error))
+}

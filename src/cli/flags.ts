@@ -1,0 +1,200 @@
+import { parseArgs } from 'node:util'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { parseDuration } from './durations.ts'
+import { UsageError } from './failures.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { ParseArgsOptionsConfig } from 'node:util'
+
+/** What a flag takes. */
+export interface FlagType<T> {
+  /** How help names the value; none for a flag that takes no value. */
+  placeholder?: string
+  /** The value, or undefined when the text is none. */
+  parse: (text: string) => T | undefined
+  /** What would have been right, for the message. */
+  expected: string
+}
+
+export interface Flag<T = any> {
+  type: FlagType<T>
+  help: string
+  /** As help shows it. */
+  default?: string
+  /** Whether it may be given several times; its value is an array then. */
+  multiple?: boolean
+}
+
+/** The flags of a command by the names they have in code; `minTtl` is given as `--min-ttl`. */
+export type Flags = Record<string, Flag>
+
+export type FlagValues<F extends Flags> = {
+  [K in keyof F]?: F[K] extends { multiple: true, type: FlagType<infer T> }
+    ? T[]
+    : F[K] extends { type: FlagType<infer T> } ? T : never
+}
+
+export interface HostPort {
+  host: string
+  port: number
+}
+
+export interface Rate {
+  requests: number
+  /** Milliseconds. */
+  interval: number
+}
+
+export const flag: FlagType<boolean> = {
+  parse: () => true,
+  expected: 'nothing'
+}
+
+export const text: FlagType<string> = {
+  placeholder: 'TEXT',
+  parse: text => text === '' ? undefined : text,
+  expected: 'some text'
+}
+
+export const path: FlagType<string> = { ...text, placeholder: 'PATH', expected: 'a path' }
+
+export const duration: FlagType<number> = {
+  placeholder: 'DURATION',
+  parse: parseDuration,
+  expected: 'a duration with its unit, as in 30s, 90m, 2h or 3d'
+}
+
+export const count: FlagType<number> = {
+  placeholder: 'N',
+  parse: text => {
+    const value = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : 0
+
+    return value >= 1 && Number.isSafeInteger(value) ? value : undefined
+  },
+  expected: 'a whole number of at least 1'
+}
+
+export const rate: FlagType<Rate | false> = {
+  placeholder: 'N/DURATION',
+  parse: text => {
+    if (text === 'off') {
+      return false
+    }
+
+    const [requests = '', interval = '', ...rest] = text.split('/')
+    const parsed = { requests: count.parse(requests), interval: parseDuration(interval) }
+
+    return parsed.requests == null || parsed.interval == null || rest.length > 0 ? undefined : parsed as Rate
+  },
+  expected: 'a number and a duration, as in 500/1s, or off'
+}
+
+export const hostPort: FlagType<HostPort> = {
+  placeholder: 'HOST:PORT',
+  parse: text => {
+    const [, host = '', port = ''] = /^(\[[\da-fA-F:.]+\]|[^:[\]/\s]+):(\d{1,5})$/.exec(text) ?? []
+
+    return host === '' || Number(port) > 65_535 ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+  },
+  expected: 'a host and a port, as in 127.0.0.1:9464 or [::1]:9464'
+}
+
+export const address: FlagType<Multiaddr> = {
+  placeholder: 'MULTIADDR',
+  parse: text => {
+    try {
+      const parsed = multiaddr(text)
+
+      return parsed.getComponents().length > 0 ? parsed : undefined
+    } catch {}
+  },
+  expected: 'a multiaddr, as in /ip4/203.0.113.7/tcp/62649 or /dns4/rendezvous.example.com/tcp/443/wss'
+}
+
+/** The address of a rendezvous point: its peer id is what it has to prove. */
+export const pointAddress: FlagType<Multiaddr> = {
+  placeholder: 'POINT',
+  parse: text => {
+    const point = address.parse(text)
+    const last = point?.getComponents().at(-1)
+
+    try {
+      peerIdFromString(last?.name === 'p2p' ? String(last.value) : '')
+    } catch {
+      return
+    }
+
+    return point
+  },
+  expected: "an address that ends in /p2p/ and the point's peer id, as the point shows it when it starts"
+}
+
+/** `minTtl` as it is given on the command line. */
+export function flagName (key: string): string {
+  return `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+}
+
+/**
+ * The flags and the other arguments of a command line.
+ *
+ * @throws {UsageError}
+ */
+export function parseFlags <F extends Flags> (flags: F, args: string[]): { values: FlagValues<F>, positionals: string[] } {
+  const options: ParseArgsOptionsConfig = {}
+
+  for (const [key, { type, multiple = false }] of Object.entries(flags)) {
+    options[flagName(key).slice(2)] = { type: type.placeholder == null ? 'boolean' : 'string', multiple }
+  }
+
+  let parsed
+
+  try {
+    parsed = parseArgs({ args, options, allowPositionals: true, strict: true })
+  } catch (err: any) {
+    throw new UsageError(explain(err, Object.keys(flags)))
+  }
+
+  const values: Record<string, unknown> = {}
+
+  for (const [key, { type, multiple = false }] of Object.entries(flags)) {
+    const given = parsed.values[flagName(key).slice(2)]
+
+    if (given != null) {
+      const parsedValues = [given].flat().map(value => parseValue(flagName(key), type, String(value)))
+      values[key] = multiple ? parsedValues : parsedValues[0]
+    }
+  }
+
+  return { values: values as FlagValues<F>, positionals: parsed.positionals }
+}
+
+/**
+ * @param name - of the flag or argument, for the message
+ * @throws {UsageError}
+ */
+export function parseValue <T> (name: string, type: FlagType<T>, text: string): T {
+  const value = type.parse(text)
+
+  if (value == null) {
+    throw new UsageError(`${name} takes ${type.expected}, not "${text}"`)
+  }
+
+  return value
+}
+
+/** What is wrong with a command line, from what the parser throws. */
+function explain (err: Error & { code?: string }, keys: string[]): string {
+  const name = /--?[\w-]+/.exec(err.message)?.[0] ?? ''
+
+  switch (err.code) {
+    case 'ERR_PARSE_ARGS_UNKNOWN_OPTION': {
+      const similar = keys.map(flagName).find(known => name.length > 4 && (known.startsWith(name) || known.endsWith(name.slice(2))))
+
+      return `there is no flag ${name}${similar == null ? '' : ` (did you mean ${similar}?)`}`
+    }
+    case 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE':
+      return err.message.includes('does not take') ? `${name} takes no value` : `${name} needs a value`
+    default:
+      return err.message
+  }
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { describe, Failure } from './failures.ts'
+import type { PrivateKey } from '@libp2p/interface'
+
+export interface Identity {
+  privateKey: PrivateKey
+  /** Whether it was made just now. */
+  isNew: boolean
+}
+
+/**
+ * The private key in a file, in libp2p's own encoding. When there is no such file, a key is made and
+ * kept there.
+ *
+ * @throws {Failure}
+ */
+export async function loadIdentity (file: string): Promise<Identity> {
+  let bytes: Uint8Array
+
+  try {
+    bytes = await readFile(file)
+  } catch (err: any) {
+    if (err.code !== 'ENOENT') {
+      throw new Failure(`the identity in ${file} cannot be read (${describe(err)}): run this as the user who owns it`, { cause: err })
+    }
+
+    const privateKey = await generateKeyPair('Ed25519')
+    await saveIdentity(file, privateKey)
+
+    return { privateKey, isNew: true }
+  }
+
+  try {
+    return { privateKey: privateKeyFromProtobuf(bytes), isNew: false }
+  } catch (err) {
+    throw new Failure(`${file} is not a libp2p private key: restore it from a backup, or move it away to get a new identity`, { cause: err })
+  }
+}
+
+/**
+ * Writes the whole key or nothing, whatever happens meanwhile: to a file beside it, which takes its
+ * name once it is on the disk.
+ */
+async function saveIdentity (file: string, privateKey: PrivateKey): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+
+  try {
+    const handle = await open(temporary, 'wx', 0o600)
+
+    try {
+      await handle.writeFile(privateKeyToProtobuf(privateKey))
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+
+    await rename(temporary, file)
+    await syncDirectory(dirname(file))
+  } catch (err) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw new Failure(`the identity cannot be written to ${file} (${describe(err)}): choose a place that can be written to`, { cause: err })
+  }
+}
+
+/** A new name is safe once its directory is on the disk; not every system lets a directory be opened. */
+async function syncDirectory (directory: string): Promise<void> {
+  const handle = await open(directory, 'r').catch(() => {})
+
+  try {
+    await handle?.sync().catch(() => {})
+  } finally {
+    await handle?.close()
+  }
+}

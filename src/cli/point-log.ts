@@ -1,0 +1,127 @@
+import { formatDuration } from './durations.ts'
+import { clean } from './output.ts'
+import type { Output } from './output.ts'
+import type { DiscoverRejectedDetail, DiscoverServedDetail, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from '../index.ts'
+
+/** Lines in one second; what is more is counted. Peers could fill a disk otherwise. */
+const MAX_LINES = 100
+
+type Event = keyof RendezvousPointEvents
+
+/** What is of interest by itself; the rest is for who asks for it. */
+const USUAL: Event[] = ['registration:added', 'registration:removed', 'registration:expired', 'registration:rejected', 'discover:rejected']
+const VERBOSE: Event[] = [...USUAL, 'registration:refreshed', 'discover:served']
+
+export interface PointLogInit {
+  json: boolean
+  verbose: boolean
+  /** Milliseconds since the epoch. */
+  now?: () => number
+}
+
+/**
+ * Says what happens at a point, one line for each event.
+ */
+export class PointLog {
+  readonly #output: Output
+  readonly #json: boolean
+  readonly #events: Event[]
+  readonly #now: () => number
+  #second = 0
+  #lines = 0
+  #leftOut = 0
+
+  constructor (output: Output, { json, verbose, now = Date.now }: PointLogInit) {
+    this.#output = output
+    this.#json = json
+    this.#events = verbose ? VERBOSE : USUAL
+    this.#now = now
+  }
+
+  follow (point: RendezvousPoint): void {
+    for (const type of this.#events) {
+      point.addEventListener(type, event => { this.event(type, event.detail) })
+    }
+  }
+
+  event (type: Event, detail: RendezvousPointEvents[Event]['detail']): void {
+    const now = this.#now()
+
+    if (this.#mayWrite(now)) {
+      this.#write(now, type, toJson(detail), () => toText(type, detail, now))
+    }
+  }
+
+  /** Something about the program itself. */
+  report (event: 'stopping' | 'stopped', message: string): void {
+    this.#write(this.#now(), event, { message }, () => message)
+  }
+
+  #write (now: number, event: string, fields: object, text: () => string): void {
+    const time = new Date(now)
+
+    if (this.#json) {
+      this.#output.json({ event, time: time.toISOString(), ...fields })
+    } else {
+      this.#output.print(`${this.#output.dim(time.toTimeString().slice(0, 8))}  ${text()}`)
+    }
+  }
+
+  #mayWrite (now: number): boolean {
+    const second = Math.floor(now / 1_000)
+
+    if (second !== this.#second) {
+      const leftOut = this.#leftOut
+      this.#second = second
+      this.#lines = 0
+      this.#leftOut = 0
+
+      if (leftOut > 0) {
+        this.#write(now, 'left-out', { lines: leftOut }, () => `${leftOut} lines were left out, at more than ${MAX_LINES} in a second`)
+      }
+    }
+
+    if (this.#lines >= MAX_LINES) {
+      this.#leftOut++
+
+      return false
+    }
+
+    this.#lines++
+
+    return true
+  }
+}
+
+function toJson (detail: RendezvousPointEvents[Event]['detail']): object {
+  const { peer, ...rest } = detail
+
+  return {
+    peer: peer.toString(),
+    ...rest,
+    ...('expires' in rest ? { expires: new Date(rest.expires).toISOString() } : {})
+  }
+}
+
+function toText (type: Event, detail: RendezvousPointEvents[Event]['detail'], now: number): string {
+  const { peer, namespace } = detail
+  const where = namespace == null || namespace === '' ? 'all namespaces' : `"${clean(namespace)}"`
+
+  switch (type) {
+    case 'registration:added':
+      return `${peer} registered in ${where} for ${formatDuration((detail as RegistrationDetail).expires - now)}`
+    case 'registration:refreshed':
+      return `${peer} renewed its registration in ${where} for ${formatDuration((detail as RegistrationDetail).expires - now)}`
+    case 'registration:removed':
+      return `${peer} unregistered from ${where}`
+    case 'registration:expired':
+      return `${peer} expired in ${where}`
+    case 'discover:served':
+      return `${peer} discovered ${(detail as DiscoverServedDetail).registrations} in ${where}`
+    default: {
+      const { status, statusText } = detail as RegistrationRejectedDetail | DiscoverRejectedDetail
+
+      return `${peer} was refused ${type === 'discover:rejected' ? 'a look at' : 'a registration in'} ${where}: ${status}, ${clean(statusText)}`
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import { noise } from '@libp2p/noise'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { persistentStore, rendezvousPoint } from '../index.ts'
+import { defaultDataDirectory, openDataDirectory } from './data-directory.ts'
+import { describe, Failure, UsageError } from './failures.ts'
+import { serveHealth } from './http.ts'
+import { invocation } from './invocation.ts'
+import { inFlags, pointInit } from './point-init.ts'
+import { PointLog } from './point-log.ts'
+import { checkPorts, portProblem } from './ports.ts'
+import { aborted } from './signals.ts'
+import type { PointFlags } from './commands.ts'
+import type { DataDirectory } from './data-directory.ts'
+import type { FlagValues } from './flags.ts'
+import type { HealthServer } from './http.ts'
+import type { CommandContext } from './main.ts'
+import type { Output } from './output.ts'
+import type { RendezvousPoint, RendezvousPointInit } from '../index.ts'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+
+export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
+export const DEFAULT_MAX_CONNECTIONS = 5_000
+export const DEFAULT_MAX_CONNECTION_RATE = 20
+
+/**
+ * Handshakes that may be under way at a time. Whoever stalls them has ten seconds for each, so one
+ * host at the default rate cannot take them all.
+ */
+const MAX_PENDING_CONNECTIONS = 1_000
+
+/** How often what libp2p remembers of peers that have left is dropped. */
+const FORGET_INTERVAL = 5 * 60_000
+
+type Values = FlagValues<PointFlags>
+type PointNode = Libp2p<{ rendezvousPoint: RendezvousPoint }>
+
+/**
+ * Runs a rendezvous point until it is asked to end.
+ */
+export async function runPoint (values: Values, { output, signal }: CommandContext): Promise<number> {
+  if (values.memory === true && values.data != null) {
+    throw new UsageError('--memory keeps nothing, and --data says where to keep it: give one of them')
+  }
+
+  const init = pointInit(values)
+  const listen = values.listen ?? DEFAULT_LISTEN.map(address => multiaddr(address))
+  const json = values.json === true
+  const log = new PointLog(output, { json, verbose: values.verbose === true })
+  const opened: Array<() => unknown> = []
+  let node: PointNode | undefined
+
+  try {
+    await checkPorts(listen)
+    const data = values.memory === true ? undefined : await openDataDirectory(values.data ?? defaultDataDirectory())
+    opened.unshift(async () => data?.close())
+
+    const isHealthy = (): boolean => node?.status === 'started' && !signal.aborted
+    const health = await startHealth(values, isHealthy)
+    opened.unshift(() => health?.close())
+
+    const store = data == null ? undefined : persistentStore({ datastore: data.datastore })
+    node = await createNode(values, listen.map(String), data?.privateKey, { ...init, ...(store == null ? {} : { store }) })
+    await start(node)
+    const forgetting = setInterval(() => { forgetLeftPeers(node as PointNode).catch(() => {}) }, FORGET_INTERVAL)
+    opened.unshift(() => { clearInterval(forgetting) })
+
+    if (json) {
+      output.json(readyEvent(node, health))
+    } else {
+      introduce(output, node, data, health)
+    }
+
+    if (store != null && store.corruptEntries > 0) {
+      output.note(`${store.corruptEntries} damaged registrations in ${data?.path} were left out`)
+    }
+
+    if (values.quiet !== true) {
+      log.follow(node.services.rendezvousPoint)
+    }
+
+    await aborted(signal)
+    log.report('stopping', 'Finishing what is in flight')
+    await node.stop()
+
+    return 0
+  } finally {
+    for (const close of opened) {
+      await close()
+    }
+
+    if (signal.aborted) {
+      log.report('stopped', 'Stopped')
+    }
+  }
+}
+
+async function createNode (values: Values, listen: string[], privateKey: PrivateKey | undefined, init: RendezvousPointInit): Promise<PointNode> {
+  try {
+    return await createLibp2p({
+      start: false,
+      privateKey: privateKey ?? await generateKeyPair('Ed25519'),
+      addresses: { listen, announce: values.announce?.map(String) ?? [] },
+      transports: [tcp(), webSockets()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      connectionManager: {
+        maxConnections: values.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+        inboundConnectionThreshold: values.maxConnectionRate ?? DEFAULT_MAX_CONNECTION_RATE,
+        maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS
+      },
+      // it would ping all connections in one go, which holds up everything else when they are thousands;
+      // the muxer keeps each alive by itself
+      connectionMonitor: { enabled: false },
+      ...(values.http == null ? {} : { metrics: (await import('@libp2p/prometheus-metrics')).prometheusMetrics() }),
+      services: {
+        // answers who asks; of its clients a point needs to know nothing but what they register
+        identify: identify({ runOnConnectionOpen: false }),
+        rendezvousPoint: rendezvousPoint(init)
+      }
+    })
+  } catch (err: any) {
+    throw err.name === 'InvalidParametersError' ? new UsageError(inFlags(err.message), { cause: err }) : err
+  }
+}
+
+/**
+ * @throws {Failure} that names the port when it was taken after it had been looked at, or twice
+ */
+async function start (node: PointNode): Promise<void> {
+  try {
+    await node.start()
+  } catch (err: any) {
+    const [, code, host = '', port] = /listen (E[A-Z]+): [^\n]*? (\S+):(\d+)$/m.exec(err.message) ?? []
+
+    throw code == null
+      ? new Failure(`the point could not be started: ${describe(err)}`, { cause: err })
+      : new Failure(portProblem(code, { host, port: Number(port) }, '--listen MULTIADDR'), { cause: err })
+  }
+}
+
+async function startHealth ({ http }: Values, isHealthy: () => boolean): Promise<HealthServer | undefined> {
+  if (http == null) {
+    return
+  }
+
+  const { register } = await import('prom-client')
+
+  return serveHealth({
+    ...http,
+    isHealthy,
+    metrics: async () => ({ contentType: register.contentType, text: await register.metrics() })
+  })
+}
+
+/**
+ * libp2p remembers every peer that ever opened a stream, for hours after it has left. A point that
+ * anybody may connect to cannot afford that.
+ */
+export async function forgetLeftPeers (node: Pick<Libp2p, 'getPeers' | 'peerStore'>): Promise<void> {
+  const connected = new Set(node.getPeers().map(String))
+
+  for (const { id } of await node.peerStore.all()) {
+    if (!connected.has(id.toString())) {
+      await node.peerStore.delete(id)
+    }
+  }
+}
+
+function readyEvent (node: PointNode, health: HealthServer | undefined): object {
+  return {
+    event: 'ready',
+    peerId: node.peerId.toString(),
+    addresses: node.getMultiaddrs().map(String),
+    ...(health == null ? {} : { http: health.url })
+  }
+}
+
+function introduce (output: Output, node: PointNode, data: DataDirectory | undefined, health: HealthServer | undefined): void {
+  const addresses = node.getMultiaddrs().map(String)
+  const { program, directory } = invocation(process.execPath, process.argv[1] ?? '', process.cwd())
+  const { registrations } = node.services.rendezvousPoint.size
+  const kept = data == null
+    ? 'in memory: identity and registrations end with this program'
+    : `${data.path} (${data.isNew ? 'a new identity' : `${registrations} registrations`})`
+
+  output.print(output.bold('This is a rendezvous point.'))
+  output.print()
+  output.print(`  Peer id  ${output.bold(node.peerId.toString())}`)
+  output.print(`  Data     ${kept}`)
+
+  if (health != null) {
+    output.print(`  Health   ${health.url}/healthz`)
+    output.print(`  Metrics  ${health.url}/metrics`)
+  }
+
+  output.print()
+  output.print('Its addresses, to give to clients:')
+  output.print()
+  addresses.forEach(address => { output.print(`  ${address}`) })
+  output.print()
+  output.print(`Try it from another terminal${directory == null ? '' : `, in ${directory}`}:`)
+  output.print()
+  output.print(`  ${program} register ${addresses[0]} my-app`)
+  output.print(`  ${program} discover ${addresses[0]} my-app`)
+  output.print()
+  output.print(output.dim('Ctrl-C ends it. --help shows what can be set.'))
+  output.print()
+}

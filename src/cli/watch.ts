@@ -1,0 +1,67 @@
+import { withPoint } from './client-node.ts'
+import { peerToJson } from './discover.ts'
+import { formatDuration } from './durations.ts'
+import { clean } from './output.ts'
+import type { WatchFlags } from './commands.ts'
+import type { FlagValues } from './flags.ts'
+import type { CommandContext } from './main.ts'
+import type { DiscoveredPeer } from '../index.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export const DEFAULT_INTERVAL = 10_000
+
+/**
+ * Shows the peers of a namespace as they come and go, until it is asked to end.
+ */
+export async function runWatch (point: Multiaddr, namespace: string, values: FlagValues<WatchFlags>, context: CommandContext): Promise<number> {
+  const { output, signal } = context
+  const discoverInterval = values.interval ?? DEFAULT_INTERVAL
+
+  return withPoint({ point, values, client: { discoverInterval } }, context, async ({ client }) => {
+    // watching tries again whatever happens, so a refusal would go unseen
+    await client.discoverPage(namespace, { point, signal, limit: 1 })
+
+    client.addEventListener('peer:expired', ({ detail: peer }) => {
+      show('expired', peer)
+    })
+
+    function show (event: 'found' | 'expired', peer: DiscoveredPeer): void {
+      if (context.json) {
+        output.json({ event, ...peerToJson(peer) })
+      } else {
+        peerLines(event, peer, Date.now()).forEach(line => { output.print(line) })
+      }
+
+      if (!context.json) {
+        output.progress(waiting)
+      }
+    }
+
+    const waiting = `Watching "${clean(namespace)}", asking every ${formatDuration(discoverInterval)}; Ctrl-C ends it`
+    output.progress(waiting)
+
+    try {
+      for await (const peer of client.watch(namespace, { point, signal })) {
+        show('found', peer)
+      }
+    } catch (err) {
+      if (!signal.aborted) {
+        throw err
+      }
+    }
+
+    return 0
+  })
+}
+
+/** What is shown of a peer that came or went. */
+export function peerLines (event: 'found' | 'expired', { id, multiaddrs, expires }: DiscoveredPeer, now: number): string[] {
+  const time = new Date(now).toTimeString().slice(0, 8)
+
+  return event === 'found'
+    ? [
+        `${time}  + ${id}  for ${formatDuration(expires - now)}`,
+        ...multiaddrs.map(address => `            ${address}`)
+      ]
+    : [`${time}  - ${id}  expired`]
+}

@@ -1,0 +1,120 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultDataDirectory, identityIn, openDataDirectory } from '../../src/cli/data-directory.ts'
+
+let root: string
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'rendezvous-data-'))
+})
+
+afterEach(async () => {
+  await rm(root, { recursive: true })
+})
+
+async function failure (promise: Promise<unknown>): Promise<string> {
+  const err = await promise.then(() => { throw new Error('It did not fail') }, err => err)
+  expect(err).to.have.property('name', 'Failure')
+
+  return err.message
+}
+
+describe('a data directory', () => {
+  it('is made with what is above it, for its owner only', async () => {
+    const path = join(root, 'a', 'b')
+    await (await openDataDirectory(path)).close()
+
+    expect((await stat(path)).mode & 0o777).to.equal(0o700)
+  })
+
+  it('keeps one identity, which only its owner can read, and leaves nothing else behind', async () => {
+    const first = await openDataDirectory(root)
+    await first.close()
+    const second = await openDataDirectory(root)
+    await second.close()
+
+    expect(first.isNew).to.equal(true)
+    expect(second.isNew).to.equal(false)
+    expect(second.privateKey.equals(first.privateKey)).to.equal(true)
+    expect((await stat(join(root, 'identity.key'))).mode & 0o777).to.equal(0o600)
+    expect(privateKeyFromProtobuf(await readFile(join(root, 'identity.key'))).equals(first.privateKey)).to.equal(true)
+    expect(await readdir(root)).to.have.members(['identity.key', 'registrations'])
+  })
+
+  it('can be asked for its identity while it is open', async () => {
+    const data = await openDataDirectory(root)
+    const { privateKey, isNew } = await identityIn(root)
+    await data.close()
+
+    expect(isNew).to.equal(false)
+    expect(privateKey.equals(data.privateKey)).to.equal(true)
+  })
+
+  it('is in use by one process at a time', async () => {
+    const data = await openDataDirectory(root)
+
+    expect(await failure(openDataDirectory(root))).to.equal(`the data directory ${root} is in use by another process: stop that one, or choose another directory with --data DIR`)
+    await data.close()
+    await (await openDataDirectory(root)).close()
+  })
+
+  it("is not somebody else's", async () => {
+    await writeFile(join(root, 'thesis.txt'), '')
+
+    expect(await failure(openDataDirectory(root))).to.include('holds something else')
+    expect(await readdir(root)).to.deep.equal(['thesis.txt'])
+  })
+
+  it('may hold what file systems put there, and what a crash left', async () => {
+    await mkdir(join(root, 'lost+found'))
+    await writeFile(join(root, '.keep'), '')
+    await writeFile(join(root, 'identity.key.0123.tmp'), 'half a k')
+
+    expect((await openDataDirectory(root).then(async data => data.close().then(() => data))).isNew).to.equal(true)
+  })
+
+  it('is a directory', async () => {
+    await writeFile(join(root, 'file'), '')
+
+    expect(await failure(openDataDirectory(join(root, 'file')))).to.include('is not a directory')
+    expect(await failure(openDataDirectory(join(root, 'file', 'below')))).to.include('is not a directory')
+  })
+
+  it.skipIf(process.getuid?.() === 0)('can be written to', async () => {
+    await chmod(root, 0o500)
+
+    expect(await failure(openDataDirectory(join(root, 'below')))).to.include('permission denied')
+    expect(await failure(openDataDirectory(root))).to.include('permission denied')
+    await chmod(root, 0o700)
+  })
+
+  it('where no directory can be made is refused', async () => {
+    expect(await failure(openDataDirectory('/dev/null/rendezvous'))).to.include('is not a directory')
+  })
+
+  it('with a broken identity is left as it is', async () => {
+    await writeFile(join(root, 'identity.key'), 'not a key')
+
+    expect(await failure(openDataDirectory(root))).to.include('is not a libp2p private key')
+    expect(await readFile(join(root, 'identity.key'), 'utf8')).to.equal('not a key')
+    // and nothing holds it
+    expect(await failure(openDataDirectory(root))).to.include('is not a libp2p private key')
+  })
+
+  it('with something else in place of the registrations is refused', async () => {
+    await (await openDataDirectory(root)).close()
+    await rm(join(root, 'registrations'), { recursive: true })
+    await writeFile(join(root, 'registrations'), '')
+
+    expect(await failure(openDataDirectory(root))).to.include('cannot be opened')
+  })
+
+  it('is where XDG has it when nothing is said', () => {
+    expect(defaultDataDirectory({ XDG_DATA_HOME: '/data' })).to.equal('/data/libp2p-rendezvous')
+    expect(defaultDataDirectory({})).to.match(/\/\.local\/share\/libp2p-rendezvous$/)
+    expect(defaultDataDirectory({ XDG_DATA_HOME: 'relative' })).to.equal(defaultDataDirectory({}))
+  })
+})

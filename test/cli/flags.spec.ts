@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { address, count, duration, flag, flagName, hostPort, parseFlags, pointAddress, rate } from '../../src/cli/flags.ts'
+
+const flags = {
+  data: { type: address, multiple: true, help: '' },
+  minTtl: { type: duration, help: '' },
+  memory: { type: flag, help: '' },
+  maxNamespaces: { type: count, help: '' }
+} as const
+
+describe('flags', () => {
+  it('are named as in code, with dashes', () => {
+    expect(flagName('maxRegistrationsPerPeer')).to.equal('--max-registrations-per-peer')
+  })
+
+  it('are read by their types, and what was not given is absent', () => {
+    const { values, positionals } = parseFlags(flags, ['one', '--min-ttl', '2h', '--memory', '--max-namespaces=1_000', 'two'])
+
+    expect(values).to.deep.equal({ minTtl: 7_200_000, memory: true, maxNamespaces: 1_000 })
+    expect(positionals).to.deep.equal(['one', 'two'])
+  })
+
+  it('can be given several times where that makes sense', () => {
+    const { values } = parseFlags(flags, ['--data', '/ip4/1.2.3.4/tcp/1', '--data', '/ip4/1.2.3.4/tcp/2/ws'])
+
+    expect(values.data?.map(String)).to.deep.equal(['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2/ws'])
+  })
+
+  it.each([
+    [['--nothing'], 'there is no flag --nothing'],
+    [['--namespaces', '4'], 'there is no flag --namespaces (did you mean --max-namespaces?)'],
+    [['-x'], 'there is no flag -x'],
+    [['--min-ttl'], '--min-ttl needs a value'],
+    [['--min-ttl', '--memory'], '--min-ttl needs a value'],
+    [['--min-ttl', '2'], '--min-ttl takes a duration with its unit, as in 30s, 90m, 2h or 3d, not "2"'],
+    [['--memory=yes'], '--memory takes no value'],
+    [['--max-namespaces', '0'], '--max-namespaces takes a whole number of at least 1, not "0"'],
+    [['--data', 'somewhere'], '--data takes a multiaddr']
+  ])('says what is wrong with %j', (args, message) => {
+    expect(() => parseFlags(flags, args)).to.throw(message).with.property('name', 'UsageError')
+  })
+
+  it.each([
+    [count, '1000', 1000],
+    [count, '1_000_000', 1_000_000],
+    [count, '-1', undefined],
+    [count, '1.5', undefined],
+    [count, '99999999999999999999', undefined],
+    [rate, '500/1s', { requests: 500, interval: 1_000 }],
+    [rate, 'off', false],
+    [rate, '500', undefined],
+    [rate, '500/1s/1s', undefined],
+    [hostPort, '127.0.0.1:9464', { host: '127.0.0.1', port: 9464 }],
+    [hostPort, 'localhost:0', { host: 'localhost', port: 0 }],
+    [hostPort, '[::1]:80', { host: '::1', port: 80 }],
+    [hostPort, '9464', undefined],
+    [hostPort, ':9464', undefined],
+    [hostPort, '::1:80', undefined],
+    [hostPort, 'localhost:65536', undefined],
+    [address, '', undefined],
+    [address, '/', undefined],
+    [address, '/ip4/1.2.3.4/tcp/99999', undefined],
+    [pointAddress, '/ip4/1.2.3.4/tcp/1', undefined],
+    [pointAddress, '/ip4/1.2.3.4/tcp/1/p2p/nobody', undefined],
+    [pointAddress, 'nonsense', undefined]
+  ])('a %o reads "%s"', (type, text, value) => {
+    expect(type.parse(text)).to.deep.equal(value)
+  })
+
+  it('know the address of a point', () => {
+    const text = '/dns4/rendezvous.example.com/tcp/443/wss/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
+
+    expect(String(pointAddress.parse(text))).to.equal(text)
+  })
+})

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { flagName, parseFlags } from '../../src/cli/flags.ts'
+import { inFlags, limitFlags, pointInit } from '../../src/cli/point-init.ts'
+import { pointSettings } from '../../src/point/settings.ts'
+
+const fromArgs = (...args: string[]): object => pointInit(parseFlags(limitFlags, args).values)
+
+describe("a point's options from flags", () => {
+  it('leave to the point what was not given', () => {
+    expect(fromArgs()).to.deep.equal({})
+  })
+
+  it('are all there is', () => {
+    expect(fromArgs(
+      '--min-ttl', '1h', '--default-ttl', '3h', '--max-ttl', '48h', '--max-registrations', '1', '--max-registrations-per-peer', '2',
+      '--max-registrations-per-namespace', '3', '--max-namespaces', '4', '--max-namespace-length', '5', '--max-discover-limit', '6',
+      '--max-message-size', '7', '--request-timeout', '8s', '--idle-timeout', '9s', '--rate-limit', '10/11s',
+      '--max-inbound-streams', '12', '--protocol', '/private/1.0.0'
+    )).to.deep.equal({
+      minTtl: 3_600_000,
+      defaultTtl: 10_800_000,
+      maxTtl: 172_800_000,
+      maxRegistrations: 1,
+      maxRegistrationsPerPeer: 2,
+      maxRegistrationsPerNamespace: 3,
+      maxNamespaces: 4,
+      maxNamespaceLength: 5,
+      maxDiscoverLimit: 6,
+      maxMessageSize: 7,
+      requestTimeout: 8_000,
+      idleTimeout: 9_000,
+      rateLimit: { requests: 10, interval: 11_000 },
+      maxInboundStreams: 12,
+      protocol: '/private/1.0.0'
+    })
+  })
+
+  it('can turn the rate limit off', () => {
+    expect(fromArgs('--rate-limit', 'off')).to.deep.equal({ rateLimit: false })
+  })
+
+  it('know every number that a point has, with the default it has', () => {
+    // maxInboundStreams is libp2p's
+    const settings: Record<string, any> = { ...pointSettings({}), maxInboundStreams: 32 }
+
+    for (const [key, flag] of Object.entries(limitFlags)) {
+      expect(flag.type.parse(flag.default), flagName(key)).to.deep.equal(settings[key])
+    }
+
+    expect(Object.keys(limitFlags)).to.have.members(Object.keys(settings))
+  })
+
+  it.each([
+    [['--min-ttl', '3h', '--max-ttl', '2h'], '--min-ttl (3h) may not be longer than --max-ttl (2h)'],
+    [['--default-ttl', '3h', '--max-ttl', '2h'], '--default-ttl (3h) may not be longer than --max-ttl (2h)'],
+    [['--min-ttl', '3h', '--default-ttl', '2h'], '--min-ttl (3h) may not be longer than --default-ttl (2h)']
+  ])('refuse lifetimes that contradict each other: %j', (args, message) => {
+    expect(() => fromArgs(...args)).to.throw(message).with.property('name', 'UsageError')
+  })
+
+  it('are spoken of as flags', () => {
+    expect(inFlags('maxMessageSize must be at most 10, notAnOption aside')).to.equal('--max-message-size must be at most 10, notAnOption aside')
+  })
+})

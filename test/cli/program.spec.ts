@@ -1,0 +1,338 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { rendezvousClient } from '../../src/index.ts'
+import { build, endPrograms, Program, run } from './program.ts'
+import type { RendezvousClient } from '../../src/index.ts'
+import type { Libp2p } from '@libp2p/interface'
+import type { AddressInfo } from 'node:net'
+
+const TCP = '/ip4/127.0.0.1/tcp/0'
+const WS = '/ip4/127.0.0.1/tcp/0/ws'
+
+let directory: string
+const nodes: Libp2p[] = []
+
+beforeAll(build, 60_000)
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'rendezvous-program-'))
+})
+
+afterEach(async () => {
+  await Promise.all(nodes.splice(0).map(async node => node.stop()))
+  await endPrograms()
+  await rm(directory, { recursive: true, force: true })
+})
+
+/** A point that keeps its data, ready for use. */
+async function startPoint (...args: string[]): Promise<{ point: Program, ready: any, overTcp: string, overWebSocket: string }> {
+  const point = new Program(['point', '--json', '--listen', TCP, '--listen', WS, '--data', join(directory, 'point'), ...args])
+  const ready = await point.event()
+
+  return {
+    point,
+    ready,
+    overTcp: ready.addresses.find((address: string) => !address.includes('/ws')),
+    overWebSocket: ready.addresses.find((address: string) => address.includes('/ws/'))
+  }
+}
+
+/** A node of its own that uses that point. */
+async function startNode (point: string): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
+  const node = await createLibp2p({
+    addresses: { listen: [TCP] },
+    transports: [tcp(), webSockets()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { identify: identify(), rendezvous: rendezvousClient({ points: [point] }) }
+  })
+  nodes.push(node)
+
+  return node
+}
+
+describe('the point', () => {
+  it('serves peers over TCP and WebSocket, health and metrics over HTTP, and ends when it is asked to', async () => {
+    const { point, ready, overTcp, overWebSocket } = await startPoint('--http', '127.0.0.1:0')
+
+    expect(ready).to.have.property('event', 'ready')
+    expect(ready.addresses).to.have.lengthOf(2)
+    expect(ready.addresses.every((address: string) => address.endsWith(`/p2p/${ready.peerId}`))).to.equal(true)
+    expect(await (await fetch(`${ready.http}/healthz`)).text()).to.equal('ok\n')
+
+    const registrant = await startNode(overTcp)
+    const searcher = await startNode(overWebSocket)
+    const [registration] = await registrant.services.rendezvous.register('my-app')
+    expect(registration).to.have.property('ttl', 7_200_000)
+    expect(await point.event()).to.include({ event: 'registration:added', peer: registrant.peerId.toString(), namespace: 'my-app' })
+
+    const found = await Array.fromAsync(searcher.services.rendezvous.discover('my-app'))
+    expect(found.map(({ id }) => id.toString())).to.deep.equal([registrant.peerId.toString()])
+    expect(found[0]?.multiaddrs.map(String)).to.deep.equal(registrant.getMultiaddrs().map(address => String(address.decapsulate('/p2p'))))
+
+    const metrics = await (await fetch(`${ready.http}/metrics`)).text()
+    expect(metrics).to.match(/^libp2p_rendezvous_point_registrations 1$/m)
+    expect(metrics).to.match(/^libp2p_rendezvous_point_outcomes_total{outcome="registration:added"} 1$/m)
+    expect(metrics).to.match(/^nodejs_eventloop_lag_p99_seconds [\d.]+$/m)
+    expect((await fetch(`${ready.http}/`)).status).to.equal(404)
+    expect((await fetch(`${ready.http}/metrics`, { method: 'POST' })).status).to.equal(405)
+
+    const { code, took } = await point.end('SIGTERM')
+    expect(code).to.equal(0)
+    expect(took).to.be.below(5_000)
+    expect(point.stderr).to.equal('')
+  })
+
+  it('has the same peer id and the same registrations after it was killed', async () => {
+    const before = await startPoint()
+    const registrant = await startNode(before.overTcp)
+    const [registration] = await registrant.services.rendezvous.register('my-app')
+    await before.point.end('SIGKILL')
+
+    const after = await startPoint()
+    expect(after.ready.peerId).to.equal(before.ready.peerId)
+
+    const searcher = await startNode(after.overTcp)
+    const found = await Array.fromAsync(searcher.services.rendezvous.discover('my-app'))
+    expect(found.map(({ id }) => id.toString())).to.deep.equal([registrant.peerId.toString()])
+    // the wire has whole seconds, rounded up
+    expect(found[0]?.expires).to.be.within(Number(registration?.expires) - 5_000, Number(registration?.expires) + 5_000)
+  })
+
+  it('keeps nothing in memory', async () => {
+    const point = new Program(['point', '--json', '--memory', '--listen', TCP])
+    const { peerId } = await point.event()
+    await point.end('SIGKILL')
+    const again = new Program(['point', '--json', '--memory', '--listen', TCP])
+
+    expect((await again.event()).peerId).to.not.equal(peerId)
+  })
+
+  it('takes its limits and lifetimes from flags', async () => {
+    const { point, overTcp } = await startPoint('--min-ttl', '30s', '--default-ttl', '30s', '--max-ttl', '1m', '--max-registrations-per-peer', '1')
+    const { rendezvous } = (await startNode(overTcp)).services
+
+    await expect(rendezvous.register('a', { ttl: 7_200_000 })).rejects.toThrow('a TTL of 30 to 60 seconds is accepted')
+    expect((await rendezvous.register('a', { ttl: 30_000 }))[0]?.ttl).to.equal(30_000)
+    await expect(rendezvous.register('b', { ttl: 30_000 })).rejects.toThrow('maxRegistrationsPerPeer (1) is reached')
+    expect(await point.until('registration:rejected')).to.include({ status: 'E_INVALID_TTL' })
+  })
+
+  it('reads well', async () => {
+    const point = new Program(['point', '--memory', '--listen', TCP])
+    let text = ''
+
+    while (!text.includes('Ctrl-C ends it')) {
+      text += `${await point.line()}\n`
+    }
+
+    const address = /\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+/.exec(text)?.[0]
+    expect(text).to.match(/^This is a rendezvous point\.\n\n {2}Peer id {2}12D3\w+\n {2}Data {5}in memory/)
+
+    // what it proposes works as it stands
+    const proposal = text.split('\n').find(line => line.includes(' discover '))?.trim().split(' ') ?? []
+    expect(proposal.slice(-3)).to.deep.equal(['discover', address, 'my-app'])
+    const { code, stderr } = await run(...proposal.slice(-3))
+    expect(code).to.equal(0)
+    expect(stderr.at(-1)).to.equal('Nobody is registered under "my-app"')
+  })
+
+  it('ends in time although a connection does not, and at once when it is asked twice', async () => {
+    const patient = await startPoint('--data', join(directory, 'patient'))
+    const pressed = await startPoint('--data', join(directory, 'pressed'))
+    // an HTTP server that waits for the first byte does not close
+    const sockets = await Promise.all([patient, pressed].map(async ({ overWebSocket }) => new Promise<{ destroy: () => void }>(resolve => {
+      const socket = connect(Number(overWebSocket.split('/')[4]), '127.0.0.1', () => { resolve(socket) })
+      socket.on('error', () => {})
+    })))
+
+    const inTime = patient.point.end('SIGTERM')
+    pressed.point.signal('SIGINT')
+    expect(await pressed.point.until('stopping')).to.have.property('message')
+    const atOnce = await pressed.point.end('SIGINT')
+
+    expect(atOnce.code).to.be.oneOf([0, 130])
+    expect(atOnce.took).to.be.below(1_000)
+    expect((await inTime).code).to.equal(0)
+    expect((await inTime).took).to.be.below(5_000)
+    sockets.forEach(socket => { socket.destroy() })
+  })
+})
+
+describe('what is in the way of a point', () => {
+  it('is told of in one line, with exit code 1', async () => {
+    const { overTcp, ready } = await startPoint('--http', '127.0.0.1:0')
+    const port = overTcp.split('/')[4]
+    const httpPort = new URL(ready.http).port
+    await writeFile(join(directory, 'thesis.txt'), '')
+    const other = join(directory, 'other')
+
+    for (const [args, line] of [
+      [['--listen', `/ip4/127.0.0.1/tcp/${port}`, '--data', other], `port ${port} is taken by another program: stop that one, or choose another port with --listen MULTIADDR`],
+      [['--listen', `/ip4/127.0.0.1/tcp/${port}/ws`, '--data', other], `port ${port} is taken by another program: stop that one, or choose another port with --listen MULTIADDR`],
+      [['--listen', TCP, '--data', other, '--http', `127.0.0.1:${httpPort}`], `port ${httpPort} is taken by another program: stop that one, or choose another port with --http HOST:PORT`],
+      [['--listen', TCP, '--data', join(directory, 'point')], `the data directory ${join(directory, 'point')} is in use by another process: stop that one, or choose another directory with --data DIR`],
+      [['--listen', TCP, '--data', directory], `the directory ${directory} holds something else: choose an empty one, or a new one, with --data DIR`],
+      [['--listen', TCP, '--data', join(directory, 'thesis.txt')], `the data directory ${join(directory, 'thesis.txt')} is not a directory: choose another with --data DIR`],
+      [['--listen', '/ip4/203.0.113.7/tcp/0', '--data', other], '203.0.113.7 is not an address of this machine: choose another with --listen MULTIADDR']
+    ] as Array<[string[], string]>) {
+      expect(await run('point', ...args)).to.deep.equal({ code: 1, stdout: [], stderr: [`libp2p-rendezvous: ${line}`] })
+    }
+  })
+
+  it('names the port that two of its addresses share', async () => {
+    const port = await freePort()
+    const { code, stderr } = await run('point', '--memory', '--listen', `/ip4/127.0.0.1/tcp/${port}`, '--listen', `/ip4/127.0.0.1/tcp/${port}/ws`)
+
+    expect(code).to.equal(1)
+    expect(stderr).to.have.lengthOf(1)
+    expect(stderr[0]).to.include(`port ${port} is taken`)
+  })
+})
+
+describe('a command line that makes no sense', () => {
+  const point = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
+
+  it('is answered in one line, with exit code 2', async () => {
+    const results = await Promise.all([
+      ['serve'],
+      ['point', '--port', '1'],
+      ['point', '--min-ttl', '2'],
+      ['point', '--memory', '--data', 'x'],
+      ['point', '--memory', '--listen', TCP, '--max-namespace-length', '300'],
+      ['discover'],
+      ['discover', 'nonsense'],
+      ['watch', point],
+      ['register', point, 'a', 'b']
+    ].map(async args => run(...args)))
+
+    expect(results.map(({ stderr }) => stderr.map(line => line.replace('libp2p-rendezvous: ', '')))).to.deep.equal([
+      ['there is no command "serve": it is one of point, discover, watch, register, id'],
+      ['there is no flag --port; see libp2p-rendezvous point --help'],
+      ['--min-ttl takes a duration with its unit, as in 30s, 90m, 2h or 3d, not "2"; see libp2p-rendezvous point --help'],
+      ['--memory keeps nothing, and --data says where to keep it: give one of them'],
+      ['--max-namespace-length must be at most 255, or cookies would not fit'],
+      ['discover needs POINT; see libp2p-rendezvous discover --help'],
+      ['POINT takes an address that ends in /p2p/ and the point\'s peer id, as the point shows it when it starts, not "nonsense"'],
+      ['watch needs NAMESPACE; see libp2p-rendezvous watch --help'],
+      ['register does not take "b"; see libp2p-rendezvous register --help']
+    ])
+
+    for (const { code, stdout } of results) {
+      expect(code).to.equal(2)
+      expect(stdout).to.deep.equal([])
+    }
+  })
+
+  it('has help', async () => {
+    expect((await run('--help')).code).to.equal(0)
+    expect((await run('point', '--help')).stdout[0]).to.equal('Run a rendezvous point until Ctrl-C.')
+    expect((await run('--version')).stdout).to.deep.equal(['0.1.0'])
+    expect((await run()).code).to.equal(2)
+  })
+
+  it('shows where an error comes from when it is asked to', async () => {
+    const { stderr } = await run('point', '--min-ttl', '2', '--debug')
+
+    expect(stderr.length).to.be.above(2)
+    expect(stderr[2]).to.match(/^ +at /)
+  })
+})
+
+describe('the other commands', () => {
+  it('register, discover, watch and tell the id', async () => {
+    const { point, ready, overTcp, overWebSocket } = await startPoint('--min-ttl', '1s', '--default-ttl', '1s')
+    const watch = new Program(['watch', overTcp, 'my-app', '--interval', '200ms'])
+    const register = new Program(['register', overWebSocket, 'my-app', '--ttl', '1h'])
+    const registered = await register.event()
+
+    expect(registered).to.include({ event: 'registered', namespace: 'my-app', point: ready.peerId })
+    expect(await watch.event()).to.include({ event: 'found', peerId: registered.peerId, namespace: 'my-app' })
+
+    const discovered = await run('discover', overWebSocket, 'my-app')
+    expect(discovered.code).to.equal(0)
+    expect(discovered.stdout.map(line => JSON.parse(line))).to.deep.equal([{
+      peerId: registered.peerId,
+      namespace: 'my-app',
+      addresses: registered.addresses.map((address: string) => address.split('/p2p/')[0]),
+      expires: JSON.parse(discovered.stdout[0] ?? '').expires
+    }])
+    expect(discovered.stderr).to.deep.equal([`Connecting to ${overWebSocket}`, `Asking ${overWebSocket}`])
+    expect((await run('discover', overTcp)).stdout.map(line => JSON.parse(line).namespace)).to.deep.equal(['my-app'])
+
+    expect(await register.end('SIGINT')).to.include({ code: 0 })
+    expect(await point.until('registration:removed')).to.include({ peer: registered.peerId })
+    expect(await watch.end('SIGTERM')).to.include({ code: 0 })
+
+    expect((await run('id', '--data', join(directory, 'point'))).stdout.map(line => JSON.parse(line))).to.deep.equal([
+      { peerId: ready.peerId, path: join(directory, 'point'), isNew: false }
+    ])
+  })
+
+  it('renew a registration, and use the identity they are given', async () => {
+    const { overTcp } = await startPoint('--min-ttl', '1s', '--default-ttl', '1s')
+    const identity = join(directory, 'node.key')
+    const { peerId } = JSON.parse((await run('id', '--identity', identity)).stdout[0] ?? '')
+    const register = new Program(['register', overTcp, 'my-app', '--ttl', '1s', '--identity', identity, '--announce', '/dns4/node.example.com/tcp/4001'])
+
+    const registered = await register.event()
+    expect(registered).to.include({ event: 'registered', peerId })
+    expect(registered.addresses).to.deep.equal([`/dns4/node.example.com/tcp/4001/p2p/${peerId}`])
+    expect(await register.event()).to.include({ event: 'renewed', peerId })
+  })
+
+  it('say in one line, with exit code 1, why a point cannot be used', async () => {
+    const { overTcp } = await startPoint()
+    const port = await freePort()
+    const stranger = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+    const nowhere = `/ip4/127.0.0.1/tcp/${port}/p2p/${stranger}`
+    const elsewhere = overTcp.replace(/[^/]+$/, stranger)
+    const [address] = (await startNode(overTcp)).getMultiaddrs()
+
+    for (const [args, line] of [
+      [['discover', nowhere], `${nowhere} cannot be reached (connection refused): check that the point is running and that the address is right`],
+      [['watch', elsewhere, 'my-app'], `another peer than ${stranger} answers at ${elsewhere}: check the peer id at its end`],
+      [['discover', String(address)], 'that peer is no rendezvous point, or speaks another protocol than --protocol says'],
+      [['watch', String(address), 'my-app'], 'that peer is no rendezvous point, or speaks another protocol than --protocol says'],
+      [['register', String(address), 'my-app'], 'that peer is no rendezvous point, or speaks another protocol than --protocol says'],
+      [['register', overTcp, 'my-app', '--ttl', '1h'], /^Refused by \w+ for "my-app" with E_INVALID_TTL: a TTL of 7200 to 259200 seconds is accepted, not 3600$/]
+    ] as Array<[string[], string | RegExp]>) {
+      const { code, stdout, stderr } = await run(...args)
+      const complaints = stderr.filter(text => text.startsWith('libp2p-rendezvous: ')).map(text => text.slice(19))
+
+      expect(complaints).toEqual(line instanceof RegExp ? [expect.stringMatching(line)] : [line])
+      expect(stdout).to.deep.equal([])
+      expect(code).to.equal(1)
+    }
+  })
+})
+
+describe('on a Node that is too old', () => {
+  it('says so in one line', async () => {
+    const pretend = "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})"
+    const program = new Program(['point'], ['--import', pretend])
+
+    expect(await program.ended()).to.equal(1)
+    expect(program.stderr).to.equal('libp2p-rendezvous needs Node.js 22 or newer, and this is 20.20.2: install a newer one from https://nodejs.org\n')
+  })
+})
+
+async function freePort (): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => { server.close(resolve) })
+
+  return port
+}
