@@ -6,10 +6,10 @@ import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
- * Unread bytes that a stream may hold: hundreds of usual requests sent at once. A muxer would let more
+ * Unread bytes that a stream may hold: a hundred usual requests sent at once. A muxer would let more
  * through, and what comes in small pieces takes many times its size.
  */
-const MAX_READ_BUFFER = 64 * 1024
+const MAX_READ_BUFFER = 32 * 1024
 
 /** How long the other side may take to close a stream that this point has closed because it stops. */
 const STOP_GRACE = 500

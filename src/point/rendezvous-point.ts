@@ -16,8 +16,8 @@ import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/
 import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
-/** Registrations removed before other work gets a turn: a millisecond or two. */
-const EXPIRY_BATCH = 500
+/** Registrations removed before other work gets a turn: a millisecond, or two when somebody wants to know of each. */
+const EXPIRY_BATCH = 200
 
 /** After a timer that came too early: to try again at once would keep the process busy. */
 const EXPIRY_PAUSE = 50
@@ -173,7 +173,12 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
       if (err instanceof StreamEndedError) {
         this.#metrics.reset(err.reason)
-        this.#allowance?.reset(peer)
+
+        // when the store is away, that is not the peer's doing
+        if (err.reason !== 'refused') {
+          this.#allowance?.reset(peer)
+        }
+
         this.#endFlood(connection)
       }
     } finally {
@@ -277,7 +282,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       this.#expiring = this.#expire().then(pause => {
         this.#expiryDue = Infinity
         this.#scheduleExpiry(pause)
-      })
+      }).catch(err => { this.#log.error('could not tell when registrations expire - %e', err) })
     }, Math.min(Math.max(due - Date.now(), atLeast), MAX_EXPIRY_DELAY))
   }
 

@@ -365,6 +365,20 @@ describe('rateLimit', () => {
     expect(point.services.point.size.registrations).toBe(1)
   })
 
+  it('is not spent by an UNREGISTER that the store cannot carry out', async () => {
+    const store = new MemoryStore()
+    store.unregister = () => { throw new Error('the disk is gone') }
+    const { connection } = await start({ store, rateLimit: { requests: 20, interval: 60_000 } })
+
+    for (let i = 0; i < 5; i++) {
+      const stream = await openStream(connection)
+      stream.sendMessage(unregister('my-app'))
+      expect(await stream.ended).toBe('reset')
+    }
+
+    expect((await (await openStream(connection)).ask(discover('my-app')))?.discoverResponse?.status).toBe(Status.OK)
+  })
+
   it('lets a flood of requests wait on its stream', async () => {
     const { connection, streams, askAsAnother } = await start({ rateLimit: { requests: 11, interval: 60_000 } })
     const stream = await openStream(connection)
