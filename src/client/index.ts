@@ -29,7 +29,8 @@ export interface RendezvousClientInit {
   ttl?: number
 
   /**
-   * Whether registrations are renewed before they expire.
+   * Whether registrations are kept: renewed before they expire, and tried again when they fail. Without
+   * it each is asked for once.
    *
    * @default true
    */
@@ -205,7 +206,7 @@ export interface DiscoverPage {
 
 /**
  * The client side of the rendezvous protocol. It is also a libp2p peer discovery: the peers it finds
- * in its `namespaces` are reported to libp2p.
+ * are reported to libp2p.
  */
 export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvents>, PeerDiscoveryProvider {
   /** The protocol it speaks. */
@@ -248,12 +249,13 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    * Finds the peers registered under a namespace, or under any when none is given: all pages of all
    * points, each peer once, never this node. The points are read page by page side by side, and of two
    * records of a peer in such a round the newer is taken. Their records are in the peer store when they
-   * are returned, so they can be dialled by peer id.
+   * are returned, so they can be dialled by peer id. A point that refuses the namespace is taken to have
+   * nobody there, for that is how some say so.
    *
    * @throws {AggregateError} after the last peer, when no point could be read to its end
    * @throws {NoPointsError} when there is no point
    * @throws {InvalidParametersError} when an argument is out of its range
-   * @throws {AbortError}
+   * @throws {AbortError} when the signal aborts, or this node stops
    */
   discover (namespace?: string, options?: DiscoverOptions): AsyncGenerator<DiscoveredPeer>
 

@@ -1,25 +1,14 @@
 import { DEFAULT_TTL, MAX_TTL } from '../protocol/constants.ts'
-import { InvalidCookieError } from '../protocol/errors.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { fromWireTtl } from '../protocol/ttl.ts'
 import { throwIfAborted } from './deadline.ts'
 import type { DiscoveredPeer } from './index.ts'
+import { Pages } from './pages.ts'
+import type { ListingOptions } from './pages.ts'
 import type { RemotePoint } from './remote-point.ts'
 import type { Message } from '../protocol/message.ts'
 import type { PeerRecords, SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { PeerId } from '@libp2p/interface'
-
-/**
- * Registrations asked for at a time: at two kilobytes for a record, which is a lot, a page stays below
- * the 1 MiB that rust-libp2p's points can send.
- */
-export const PAGE_SIZE = 500
-
-/**
- * Pages in a row that may bring no peer that is new to the listing. An honest point gets there only
- * with fifty thousand registrations of the same few peers; one that lies could go on for ever.
- */
-const MAX_FRUITLESS_PAGES = 100
 
 /** Bytes of a signed record: as much as a whole request may have at a point by default. */
 const MAX_RECORD_SIZE = 16 * 1024
@@ -35,16 +24,6 @@ export interface VerifiedPage {
   cookie: Uint8Array | undefined
   /** Whether the point listed nothing, believed or not. */
   isEmpty: boolean
-}
-
-export interface ListingOptions {
-  /** Absent for all namespaces. */
-  namespace?: string | undefined
-  /** Where an earlier listing stopped; absent for the beginning. */
-  cookie?: Uint8Array | undefined
-  /** How many registrations are wanted; asked before each page. */
-  wanted: () => number
-  signal?: AbortSignal | undefined
 }
 
 /** Why a listed registration was not believed. */
@@ -88,89 +67,9 @@ export class Listings {
     return { found, cookie: page.cookie, isEmpty: page.registrations.length === 0 }
   }
 
-  /**
-   * The pages of a point until there are no more, or nothing more is wanted. When the point no longer
-   * knows its cookie, because it has lost what it held, they start over once.
-   *
-   * @throws what `RemotePoint.discover` throws
-   */
-  async * pages (point: RemotePoint, { namespace, cookie, wanted, signal }: ListingOptions): AsyncGenerator<VerifiedPage> {
-    const seen = new Set<string>()
-    let fruitless = 0
-    let isRestarted = false
-
-    while (fruitless < MAX_FRUITLESS_PAGES && wanted() > 0) {
-      // after a page that brought nothing, small ones would only take longer
-      const limit = fruitless > 0 ? PAGE_SIZE : Math.min(wanted(), PAGE_SIZE)
-      let page: VerifiedPage
-
-      try {
-        page = await this.page(point, namespace, limit, cookie, signal)
-      } catch (err) {
-        if (!(err instanceof InvalidCookieError) || cookie == null || isRestarted) {
-          throw err
-        }
-
-        isRestarted = true
-        cookie = undefined
-        seen.clear()
-        continue
-      }
-
-      yield page
-
-      if (page.isEmpty || page.cookie == null) {
-        return
-      }
-
-      const before = seen.size
-      page.found.forEach(({ peer }) => seen.add(peer.id.toString()))
-      fruitless = seen.size === before ? fruitless + 1 : 0
-      cookie = page.cookie
-    }
-  }
-
-  /**
-   * The peers that any of the points lists, each once. One page of each point is read at a time, side
-   * by side; of several records of a peer among those, the newest is taken. A point that fails is left
-   * out from then on.
-   *
-   * @throws {AggregateError} at the end, when every point has failed
-   * @throws {AbortError}
-   */
-  async * merged (points: RemotePoint[], namespace: string | undefined, limit: number, signal?: AbortSignal): AsyncGenerator<Found> {
-    const seen = new Set<string>()
-    const errors: Error[] = []
-    let listings = points.map(point => this.pages(point, { namespace, signal, wanted: () => limit - seen.size }))
-
-    try {
-      while (listings.length > 0) {
-        const pages = await Promise.all(listings.map(async listing => listing.next().catch(err => {
-          throwIfAborted(signal)
-          errors.push(err)
-
-          return { done: true, value: undefined } as const
-        })))
-
-        for (const found of newest(pages.flatMap(({ value }) => value?.found ?? []))) {
-          throwIfAborted(signal)
-          const id = found.peer.id.toString()
-
-          if (!seen.has(id) && seen.size < limit) {
-            seen.add(id)
-            yield found
-          }
-        }
-
-        listings = listings.filter((_, index) => pages[index]?.done !== true)
-      }
-    } finally {
-      await Promise.all(listings.map(async listing => listing.return(undefined)))
-    }
-
-    if (errors.length === points.length) {
-      throw new AggregateError(errors, `No rendezvous point could be asked: ${errors.map(({ message }) => message).join('; ')}`)
-    }
+  /** What a point lists, to be read page by page. */
+  pages (point: RemotePoint, options: ListingOptions): Pages {
+    return new Pages(async (limit, cookie) => this.page(point, options.namespace, limit, cookie, options.signal), options)
   }
 
   async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number): Promise<Found | undefined> {
@@ -217,20 +116,4 @@ export class Listings {
       onDropped('unverified', point, err)
     }
   }
-}
-
-/** One for each peer, in the order in which the peers first come. */
-function newest (found: Found[]): Iterable<Found> {
-  const byPeer = new Map<string, Found>()
-
-  for (const one of found) {
-    const id = one.peer.id.toString()
-    const other = byPeer.get(id)
-
-    if (other == null || one.record.sequence > other.record.sequence) {
-      byPeer.set(id, one)
-    }
-  }
-
-  return byPeer.values()
 }

@@ -1,6 +1,7 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { NoAddressesError } from '../protocol/errors.ts'
 import { otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
+import { Stopwatch } from './stopwatch.ts'
 import type { RendezvousClientComponents } from './index.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -16,6 +17,12 @@ const BYTES_AROUND_ADDRESS = 6
 
 /** No peer tries more, and points need not read more. */
 const MAX_ADDRESSES = 100
+
+/**
+ * For how long the addresses are not looked up again, in milliseconds: the address manager takes longer
+ * to name them than a point to answer. Less than what a change is waited out for.
+ */
+const LOOK_UP_INTERVAL = 500
 
 export interface SealedRecord {
   /** Tells one set of addresses from another. */
@@ -41,6 +48,7 @@ export class OwnRecord {
   readonly #domain: RecordDomain
   #sequence = 0n
   #sealed: Sealed | undefined
+  #known: { multiaddrs: Multiaddr[], fingerprint: string, since: Stopwatch } | undefined
 
   constructor (components: Pick<RendezvousClientComponents, 'peerId' | 'privateKey' | 'addressManager'>, filter: (multiaddr: Multiaddr) => boolean, domain: RecordDomain) {
     this.#components = components
@@ -50,7 +58,7 @@ export class OwnRecord {
 
   /** Of the record as it would be sealed now; undefined while there is no address to publish. */
   get fingerprint (): string | undefined {
-    return fingerprintOf(this.#addresses())
+    return this.#addresses()?.fingerprint
   }
 
   /**
@@ -58,12 +66,13 @@ export class OwnRecord {
    */
   async seal (): Promise<SealedRecord> {
     const { peerId, privateKey } = this.#components
-    const multiaddrs = this.#addresses()
-    const fingerprint = fingerprintOf(multiaddrs)
+    const addresses = this.#addresses()
 
-    if (fingerprint == null) {
+    if (addresses == null) {
       throw new NoAddressesError()
     }
+
+    const { multiaddrs, fingerprint } = addresses
 
     if (this.#sealed?.fingerprint !== fingerprint) {
       const now = BigInt(Date.now())
@@ -86,7 +95,18 @@ export class OwnRecord {
     return { ...this.#sealed, envelope: await this.#sealed.envelope }
   }
 
-  #addresses (): Multiaddr[] {
+  /** What is to be published now; undefined when there is nothing. */
+  #addresses (): { multiaddrs: Multiaddr[], fingerprint: string } | undefined {
+    if (this.#known == null || this.#known.since.elapsed > LOOK_UP_INTERVAL) {
+      const multiaddrs = this.#lookUp()
+      const fingerprint = multiaddrs.map(String).sort().join()
+      this.#known = multiaddrs.length === 0 ? undefined : { multiaddrs, fingerprint, since: new Stopwatch() }
+    }
+
+    return this.#known
+  }
+
+  #lookUp (): Multiaddr[] {
     let room = MAX_ADDRESS_BYTES
 
     return this.#components.addressManager.getAddresses()
@@ -108,8 +128,4 @@ export class OwnRecord {
       ? address.decapsulateCode(CODE_P2P)
       : address
   }
-}
-
-function fingerprintOf (addresses: Multiaddr[]): string | undefined {
-  return addresses.length === 0 ? undefined : addresses.map(String).sort().join()
 }

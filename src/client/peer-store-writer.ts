@@ -3,7 +3,7 @@ import { DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { Logger, PeerStore } from '@libp2p/interface'
 
-/** A record is written again when it was last written this long ago: the peer store forgets addresses within an hour. */
+/** A record is written again when it was last written this long ago, in milliseconds: the peer store forgets addresses within an hour. */
 const WRITE_AGAIN_AFTER = 30 * 60_000
 
 /**
@@ -20,41 +20,41 @@ export class PeerStoreWriter {
     this.#log = log
   }
 
-  async write (record: SignedPeerRecord): Promise<void> {
-    const now = Date.now()
+  /**
+   * @returns undefined when it is not time to write it
+   */
+  write (record: SignedPeerRecord): Promise<void> | undefined {
     const written = this.#written.get(record)
 
-    if (written != null && now - written < WRITE_AGAIN_AFTER) {
-      return
-    }
+    return written == null || Date.now() - written >= WRITE_AGAIN_AFTER ? this.#write(record) : undefined
+  }
 
+  async #write (record: SignedPeerRecord): Promise<void> {
     try {
-      if (record.domain !== DEFAULT_RECORD_DOMAIN) {
-        await this.#merge(record)
-      } else if (!await this.#peerStore.consumePeerRecord(record.envelope, { expectedPeer: record.peerId })) {
-        await this.#restoreAddresses(record)
+      // the peer store takes a record of this form, and takes it once
+      if (record.domain !== DEFAULT_RECORD_DOMAIN || !await this.#peerStore.consumePeerRecord(record.envelope, { expectedPeer: record.peerId })) {
+        await this.#writeAddresses(record)
       }
 
-      this.#written.set(record, now)
+      this.#written.set(record, Date.now())
     } catch (err) {
       this.#log.error('could not write the record of %p to the peer store - %e', record.peerId, err)
     }
   }
 
-  /** The peer store takes a record once, and has no address left when those of it have grown old. */
-  async #restoreAddresses (record: SignedPeerRecord): Promise<void> {
-    const { addresses, peerRecordEnvelope } = await this.#peerStore.get(record.peerId)
+  /** Addresses grow old from when they were written first, so they are taken out before they are written again. */
+  async #writeAddresses ({ peerId, multiaddrs, envelope, domain }: SignedPeerRecord): Promise<void> {
+    const known = await this.#peerStore.has(peerId) ? await this.#peerStore.get(peerId) : undefined
 
-    // not those of an older record
-    if (addresses.length === 0 && peerRecordEnvelope != null && equals(peerRecordEnvelope, record.envelope)) {
-      await this.#merge(record)
+    if (domain === DEFAULT_RECORD_DOMAIN && !equals(known?.peerRecordEnvelope ?? new Uint8Array(), envelope)) {
+      // the peer store has a newer one
+      return
     }
-  }
 
-  /** What the peer store does with a record, for one in a form that it does not know. */
-  async #merge ({ peerId, multiaddrs }: SignedPeerRecord): Promise<void> {
-    await this.#peerStore.merge(peerId, {
-      addresses: multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))
+    const others = (known?.addresses ?? []).filter(({ multiaddr }) => !multiaddrs.some(other => other.equals(multiaddr)))
+    await this.#peerStore.patch(peerId, { addresses: others })
+    await this.#peerStore.patch(peerId, {
+      addresses: [...others, ...multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))]
     })
   }
 }

@@ -12,7 +12,7 @@ export interface PollerInit {
   interval: number
   /** The point that is named, or those to ask when none is. */
   points: (named: PeerId | undefined) => RemotePoint[]
-  onFound: (found: Found) => Promise<void>
+  onFound: (found: Found) => unknown
   onFailed: (namespace: string, point: PeerId, error: Error) => void
 }
 
@@ -129,7 +129,9 @@ export class Poller {
     let listed = 0
     const wanted = (): number => MAX_LISTED - listed
 
-    for await (const page of this.#init.listings.pages(point, { namespace, cookie: this.#cookies.get(key), wanted, signal })) {
+    const pages = this.#init.listings.pages(point, { namespace, cookie: this.#cookies.get(key), wanted, signal })
+
+    for (let page = await pages.next(); page != null; page = await pages.next()) {
       listed += page.found.length
 
       for (const found of page.found) {

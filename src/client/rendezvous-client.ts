@@ -5,12 +5,14 @@ import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { NoAddressesError } from '../protocol/errors.ts'
 import { checkNamespace } from '../protocol/namespace.ts'
 import { PeerRecords } from '../protocol/peer-record.ts'
-import { throwIfAborted, withinTime } from './deadline.ts'
+import { Deadline, throwIfAborted } from './deadline.ts'
 import { Discovered } from './discovered.ts'
 import { KeepAlive } from './keep-alive.ts'
-import { Listings, PAGE_SIZE } from './listing.ts'
+import { Listings } from './listing.ts'
+import { Merge } from './merge.ts'
 import { ClientMetrics } from './metrics.ts'
 import { OwnRecord } from './own-record.ts'
+import { PAGE_SIZE } from './pages.ts'
 import { PeerStoreWriter } from './peer-store-writer.ts'
 import { Points } from './points.ts'
 import { Poller } from './poller.ts'
@@ -19,6 +21,7 @@ import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions
 import type { Found } from './listing.ts'
 import type { ClientEvent } from './metrics.ts'
 import type { ClientSettings } from './settings.ts'
+import type { ClearableSignal } from 'any-signal'
 import type { Logger, PeerDiscovery, PeerId, Startable } from '@libp2p/interface'
 
 /** The default limit of a listing. */
@@ -179,11 +182,15 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     // where nothing is known to be held, it is not worth dialling to find out
     const asked = this.#keepAlive.stop().filter(({ point, isHeld }) => isHeld || this.#points.isConnected(point))
 
-    await withinTime(Math.min(this.#settings.timeout, STOP_TIMEOUT), 'Unregistering', [], async signal => {
-      await Promise.allSettled(asked.map(async ({ namespace, point }) => this.#points.get(point).unregister(namespace, signal)))
-    }).catch(err => {
+    const deadline = new Deadline(Math.min(this.#settings.timeout, STOP_TIMEOUT), 'Unregistering')
+
+    try {
+      await deadline.race(Promise.allSettled(asked.map(async ({ namespace, point }) => this.#points.get(point).unregister(namespace, deadline.signal))))
+    } catch (err) {
       this.#log('could not unregister everywhere - %e', err)
-    })
+    } finally {
+      deadline.clear()
+    }
 
     this.#points.stop()
   }
@@ -252,14 +259,22 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#checkStarted()
 
     const points = this.#points.select(point)
-    const either = anySignal([signal, this.#stopping.signal])
+    const either = this.#orStopping(signal)
+    const merge = new Merge({
+      limit,
+      signal: either,
+      listings: wanted => points.map(point => this.#listings.pages(point, { namespace, wanted, signal: either }))
+    })
 
     try {
-      for await (const found of this.#listings.merged(points, namespace, limit, either)) {
-        yield await this.#remember(found)
+      for (let round = await merge.next(); round != null; round = await merge.next()) {
+        for (const found of round) {
+          throwIfAborted(either)
+          yield this.#remember(found)
+        }
       }
     } finally {
-      either.clear()
+      either.clear?.()
     }
   }
 
@@ -354,24 +369,27 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     }
   }
 
-  /** @returns the peer by the newest record that is known */
-  async #remember (found: Found): Promise<DiscoveredPeer> {
-    if (!this.#discovered.hasNewer(found)) {
-      await this.#peerStore.write(found.record)
-    }
+  /** @returns the peer by the newest record that is known, once it is in the peer store */
+  #remember (found: Found): DiscoveredPeer | Promise<DiscoveredPeer> {
+    const writing = this.#discovered.hasNewer(found) ? undefined : this.#peerStore.write(found.record)
 
-    return this.#discovered.add(found)
+    return writing == null ? this.#discovered.add(found) : writing.then(() => this.#discovered.add(found))
   }
 
   /** Does work that ends when the caller's signal aborts or this node stops. */
   async #untilStop <T> (signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const either = anySignal([signal, this.#stopping.signal])
+    const either = this.#orStopping(signal)
 
     try {
       return await work(either)
     } finally {
-      either.clear()
+      either.clear?.()
     }
+  }
+
+  /** Aborts when the caller's signal does, or this node stops; to be cleared where it can be. */
+  #orStopping (signal: AbortSignal | undefined): AbortSignal & Partial<ClearableSignal> {
+    return signal == null ? this.#stopping.signal : anySignal([signal, this.#stopping.signal])
   }
 
   #report <K extends ClientEvent & keyof RendezvousClientEvents> (event: K, detail: RendezvousClientEvents[K]['detail']): void {

@@ -78,15 +78,15 @@ export class Session {
    */
   async tell (message: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#inTurn(signal, async ({ stream, responses }, isFresh) => {
+      await writeMessage(stream, message)
+      await stream.close()
       const grace = new Deadline(UNANSWERED_GRACE, 'Ending the stream')
 
       try {
-        await writeMessage(stream, message)
-        await stream.close()
         await grace.race(responses.next())
-      } catch (err: any) {
+      } catch (err) {
         // some points end a stream that has no response with a reset
-        if (!grace.isOver && !(isFresh && stream.status === 'reset')) {
+        if (!isFresh && !grace.isOver) {
           throw err
         }
       } finally {
@@ -132,8 +132,7 @@ export class Session {
       try {
         return await this.#exchange(deadline, exchange)
       } finally {
-        this.#isBusy = false
-        this.#letNext()
+        this.#endTurn()
       }
     } catch (err) {
       // whatever the work made of being ended, this is why
@@ -159,19 +158,19 @@ export class Session {
 
     if (deadline.isOver) {
       // it ended after its turn had come
-      this.#letNext()
+      this.#endTurn()
     }
 
     deadline.throwIfOver()
   }
 
-  #letNext (): void {
+  #endTurn (): void {
     const [next] = this.#waiting
+    // where somebody waits it stays busy, so that nobody who comes now overtakes them
+    this.#isBusy = next != null
 
     if (next != null) {
       this.#waiting.delete(next)
-      // nobody who comes now is to overtake it
-      this.#isBusy = true
       next()
     }
   }
@@ -226,7 +225,10 @@ export class Session {
     deadline.onEnd = reason => { stream.abort(reason) }
 
     try {
-      return await exchange(channel, isFresh)
+      const result = await exchange(channel, isFresh)
+      deadline.throwIfOver()
+
+      return result
     } catch (err: any) {
       this.#drop(stream)
       stream.abort(err)

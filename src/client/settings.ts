@@ -51,12 +51,15 @@ export function checkDuration (name: string, ms: number, max: number = Number.MA
   }
 }
 
+/** More than any point lists, and a number that every encoder writes as it is. */
+const MAX_LIMIT = 2 ** 31 - 1
+
 /**
  * @throws {InvalidParametersError}
  */
 export function checkLimit (limit: number): void {
-  if (!(Number.isSafeInteger(limit) && limit > 0)) {
-    throw new InvalidParametersError(`limit must be a whole number above 0, not ${limit}`)
+  if (!(Number.isInteger(limit) && limit > 0 && limit <= MAX_LIMIT)) {
+    throw new InvalidParametersError(`limit must be a whole number from 1 to ${MAX_LIMIT}, not ${limit}`)
   }
 }
 
