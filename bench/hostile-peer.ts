@@ -1,0 +1,142 @@
+import { setPriority } from 'node:os'
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { PROTOCOL_ID } from 'libp2p-rendezvous'
+import { Message } from '../dist/protocol/message.js'
+import { sealPeerRecord } from '../dist/protocol/peer-record.js'
+import { discover, framed, rawPeer } from './raw-requests.ts'
+import type { Connection, Ed25519PrivateKey, Libp2p, Stream } from '@libp2p/interface'
+
+/** A peer that means harm, as fast as it can, until it is killed. */
+interface Hostile {
+  node: Libp2p
+  privateKey: Ed25519PrivateKey
+  /** The connection to the point: another one when the last was closed. */
+  connection: () => Promise<Connection>
+  open: () => Promise<Stream>
+}
+
+type Attack = (peer: Hostile) => Promise<void>
+
+const STREAMS = 32
+
+export const ATTACKS: Record<string, Attack> = {
+  'does nothing': async () => new Promise(() => {}),
+  'floods small requests': async peer => flood(peer, 1, () => discover('of-10', 1n)),
+  'floods small requests on many streams': async peer => flood(peer, STREAMS, () => discover('of-10', 1n)),
+  'floods requests for large pages': async peer => flood(peer, 1, () => discover('of-1000')),
+  'asks for large pages and never reads': async peer => {
+    const streams = await Promise.all(Array.from({ length: STREAMS }, async () => peer.open()))
+
+    for (const stream of streams) {
+      stream.pause()
+      stream.send(Buffer.concat(Array.from({ length: 500 }, () => discover('of-1000'))))
+    }
+
+    await new Promise(() => {})
+  },
+  'registers with a new record each time': async peer => flood(peer, 1, registrations(await records(peer, 2))),
+  'registers with a new large record each time': async peer => flood(peer, 1, registrations(await records(peer, 128))),
+  'registers with a record far too large': async peer => flood(peer, 1, registrations(await records(peer, 1_300))),
+  'registers with forged records': async peer => {
+    const forged = await records(peer, 2)
+    forged.forEach(record => { record[record.length - 1]! ^= 1 })
+
+    return flood(peer, 1, registrations(forged))
+  },
+  'opens streams and resets them': async peer => again(peer, stream => { stream.abort(new Error('next')) }),
+  'opens streams and leaves them': async peer => again(peer, () => {}),
+  'sends malformed messages': async peer => again(peer, stream => { stream.send(framed(new Uint8Array(100).fill(0xff))) }),
+  'announces 16 MiB and sends them': async peer => {
+    const announced = Buffer.concat([Uint8Array.of(0x80, 0x80, 0x80, 0x08), new Uint8Array(16 * 1024 * 1024)])
+
+    return again(peer, async stream => {
+      stream.send(announced)
+      await until(stream)
+    })
+  },
+  'sends a byte now and then': async peer => {
+    await Promise.all(Array.from({ length: STREAMS }, async () => again(peer, async stream => {
+      while (stream.status === 'open') {
+        stream.send(Uint8Array.of(0xc8))
+        await delay(100)
+      }
+    })))
+  },
+  'connects and disconnects': async peer => {
+    while (true) {
+      await (await peer.connection().catch(() => undefined))?.close().catch(() => {})
+      await turn()
+    }
+  }
+}
+
+/** Requests on so many streams, as many as these take, and new streams when they end. */
+async function flood (peer: Hostile, streams: number, next: () => Uint8Array): Promise<void> {
+  await Promise.all(Array.from({ length: streams }, async () => again(peer, async stream => {
+    // reads what comes
+    stream.addEventListener('message', () => {})
+
+    while (stream.status === 'open' && stream.remoteWriteStatus === 'writable') {
+      for (let i = 0; i < 50 && stream.send(next()); i++);
+      await (stream.writableNeedsDrain ? Promise.race([stream.onDrain().catch(() => {}), delay(50)]) : turn())
+    }
+  })))
+}
+
+/** What connecting costs the point has a row of its own: it is libp2p's to bound. Milliseconds. */
+const RECONNECT_PAUSE = 1_000
+
+/** Stream after stream, whatever becomes of them. */
+async function again (peer: Hostile, act: (stream: Stream) => void | Promise<void>): Promise<void> {
+  while (true) {
+    try {
+      await act(await peer.open())
+    } catch {
+      await (peer.node.getConnections().length > 0 ? turn() : delay(RECONNECT_PAUSE))
+    }
+  }
+}
+
+async function until (stream: Stream): Promise<void> {
+  while (stream.status === 'open') {
+    await delay(1)
+  }
+}
+
+async function records ({ node, privateKey }: Hostile, addresses: number): Promise<Uint8Array[]> {
+  const multiaddrs = Array.from({ length: addresses }, (_, i) => multiaddr(`/ip4/10.0.${i >> 8}.${i & 255}/tcp/4001`))
+
+  return Promise.all(Array.from({ length: 5_000 }, async (_, i) => sealPeerRecord({ peerId: node.peerId, multiaddrs, sequence: BigInt(i) }, privateKey)))
+}
+
+function registrations (records: Uint8Array[]): () => Uint8Array {
+  let i = 0
+
+  return () => framed(Message.encode({
+    type: Message.MessageType.REGISTER,
+    register: { ns: `hostile-${i % 100}`, signedPeerRecord: records[i++ % records.length] as Uint8Array<ArrayBuffer> }
+  }))
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [, , address = '', attack = ''] = process.argv
+  // what it costs this process is not what is measured
+  setPriority(19)
+  const privateKey = await generateKeyPair('Ed25519')
+  const node = await rawPeer(privateKey)
+  const connection = async (): Promise<Connection> => node.dial(multiaddr(address))
+  const peer: Hostile = {
+    node,
+    privateKey,
+    connection,
+    open: async () => (await connection()).newStream(PROTOCOL_ID, { maxOutboundStreams: Infinity, signal: AbortSignal.timeout(5_000) })
+  }
+
+  process.on('disconnect', () => { process.exit() })
+  await peer.connection()
+  process.send?.(`as ${peerIdFromPrivateKey(privateKey)}`)
+  await ATTACKS[attack]?.(peer)
+}

@@ -1,0 +1,121 @@
+import { identify } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
+import { openRecord } from './floors.ts'
+import type { Identify } from '@libp2p/identify'
+import type { Libp2p, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Libp2pOptions } from 'libp2p'
+import type { RegistrationStore, RendezvousClient, RendezvousClientInit, RendezvousPoint } from 'libp2p-rendezvous'
+
+/** Sends back what it gets: the least that a request over a stream can cost. */
+export const ECHO_PROTOCOL = '/bench/echo/1.0.0'
+
+/** Verifies the signed peer record that it gets, and sends it back. */
+export const CERTIFY_PROTOCOL = '/bench/certify/1.0.0'
+
+/** Bytes of a request to register, or of an answer that lists one peer. */
+export const ECHO_SIZE = 300
+
+/** What clients publish; nobody dials them. The other one is for a record that is new. */
+const OWN_ADDRESSES = ['/ip4/192.0.2.1/tcp/4001', '/ip4/192.0.2.1/tcp/4002']
+
+export type Point = Libp2p<{ identify: Identify, point: RendezvousPoint }>
+
+export interface Client {
+  node: Libp2p
+  rendezvous: RendezvousClient
+  /** Has the next registration send a record that no point has seen. */
+  changeRecord: () => void
+}
+
+const BASE: Libp2pOptions = {
+  transports: [tcp()],
+  connectionEncrypters: [noise()],
+  streamMuxers: [yamux()],
+  // its pings would fall into the measuring
+  connectionMonitor: { enabled: false }
+}
+
+/** A point whose limits are in the way of nothing that is measured. */
+export async function startPoint (store: RegistrationStore): Promise<Point> {
+  const node = await createLibp2p({
+    ...BASE,
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    // hundreds of peers of one machine
+    connectionManager: { inboundConnectionThreshold: Infinity, maxIncomingPendingConnections: 1_000, maxConnections: 10_000 },
+    services: {
+      identify: identify(),
+      point: rendezvousPoint({
+        store,
+        rateLimit: false,
+        maxRegistrationsPerPeer: 1_000_000,
+        maxRegistrationsPerNamespace: 1_000_000,
+        maxNamespaces: 1_000_000
+      })
+    }
+  })
+
+  await node.handle(ECHO_PROTOCOL, stream => {
+    stream.addEventListener('message', ({ data }) => { stream.send(data) })
+    stream.addEventListener('remoteCloseWrite', () => { stream.close().catch(() => {}) })
+  }, { maxInboundStreams: Infinity })
+
+  await node.handle(CERTIFY_PROTOCOL, stream => {
+    stream.addEventListener('message', ({ data }) => {
+      openRecord(data.subarray()).then(() => { stream.send(data) }, err => { stream.abort(err) })
+    })
+  })
+
+  return node as unknown as Point
+}
+
+export async function startClient (points: string[], init: RendezvousClientInit = {}): Promise<Client> {
+  let published = 0
+  const node = await createLibp2p({
+    ...BASE,
+    addresses: { listen: [], announce: OWN_ADDRESSES },
+    services: {
+      identify: identify(),
+      rendezvous: rendezvousClient({
+        ...init,
+        points,
+        addressFilter: address => address.toString() === OWN_ADDRESSES[published]
+      })
+    }
+  })
+
+  return {
+    node: node as unknown as Libp2p,
+    rendezvous: node.services.rendezvous,
+    changeRecord: () => { published = (published + 1) % OWN_ADDRESSES.length }
+  }
+}
+
+/** Sends bytes on an open stream and waits until as many have come back. */
+export async function echo (stream: Stream, bytes: Uint8Array = new Uint8Array(ECHO_SIZE)): Promise<void> {
+  let received = 0
+  const whole = Promise.withResolvers<void>()
+  const onMessage = ({ data }: { data: { byteLength: number } }): void => {
+    received += data.byteLength
+
+    if (received >= bytes.byteLength) {
+      whole.resolve()
+    }
+  }
+
+  stream.addEventListener('message', onMessage)
+  stream.send(bytes)
+  await whole.promise
+  stream.removeEventListener('message', onMessage)
+}
+
+/** The same with a stream of its own. */
+export async function echoOnNewStream (node: Libp2p, address: Multiaddr): Promise<void> {
+  const stream = await node.dialProtocol(address, ECHO_PROTOCOL)
+  await echo(stream)
+  await stream.close()
+}

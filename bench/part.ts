@@ -1,0 +1,31 @@
+import type { TableRow } from './row.ts'
+
+/** Where a part reports to while it runs. */
+export interface Report {
+  /** What is being done now. */
+  progress: (what: string) => void
+  row: (row: TableRow) => void
+  /** Why something was left out. */
+  note: (text: string) => void
+}
+
+/** One part of the benchmark: it runs in a process of its own. */
+export interface Part {
+  (report: Report): Promise<void>
+}
+
+/** The parts in the order in which they run, with the headings of their tables. */
+export const parts = {
+  store: 'The store in memory',
+  persistent: 'The persistent store',
+  heap: 'Memory',
+  expiry: 'A million registrations expire',
+  handler: 'The handler: request bytes to response bytes',
+  network: 'End to end: TCP, Noise and Yamux on loopback, the point in its own process',
+  rust: 'The rust-libp2p server, driven by the same client'
+} as const
+
+export type PartName = keyof typeof parts
+
+/** What the process of a part sends to the one that started it. */
+export type PartMessage = { [K in keyof Report]: { type: K, value: Parameters<Report[K]>[0] } }[keyof Report]

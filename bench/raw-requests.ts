@@ -1,0 +1,46 @@
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import * as lp from 'it-length-prefixed'
+import { createLibp2p } from 'libp2p'
+import { PROTOCOL_ID } from 'libp2p-rendezvous'
+import { readMessages } from '../dist/protocol/framing.js'
+import { Message } from '../dist/protocol/message.js'
+import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
+
+/** A node that speaks the protocol by hand. */
+export async function rawPeer (privateKey?: PrivateKey): Promise<Libp2p> {
+  return createLibp2p({
+    ...(privateKey == null ? {} : { privateKey }),
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionMonitor: { enabled: false }
+  })
+}
+
+/** A request to list a namespace, with its length before it. */
+export function discover (namespace: string, limit = 0n): Uint8Array {
+  return framed(Message.encode({ type: Message.MessageType.DISCOVER, discover: { ns: namespace, limit } }))
+}
+
+export function framed (message: Uint8Array): Uint8Array {
+  return lp.encode.single(message).subarray()
+}
+
+/** A function that asks once, and waits for the answer; all on one stream. */
+export async function rawRequests (connection: Connection, namespace: string): Promise<() => Promise<void>> {
+  const stream = await connection.newStream(PROTOCOL_ID)
+  const responses = readMessages(stream, { maxMessageSize: 2 ** 21 })
+  const request = discover(namespace)
+
+  return async () => {
+    stream.send(request)
+    const { value } = await responses.next()
+    const { discoverResponse } = Message.decode(value ?? new Uint8Array())
+
+    if (discoverResponse?.status !== Message.ResponseStatus.OK) {
+      throw new Error(`Not answered, but ${discoverResponse?.status}`)
+    }
+  }
+}
