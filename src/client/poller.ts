@@ -35,7 +35,8 @@ interface Poll {
 export class Poller {
   readonly #init: PollerInit
   readonly #polls = new Map<string, Poll>()
-  readonly #cookies = new Map<string, Uint8Array>()
+  /** By point and namespace. */
+  readonly #cookies = new Map<string, Map<string, Uint8Array>>()
 
   constructor (init: PollerInit) {
     this.#init = init
@@ -85,6 +86,11 @@ export class Poller {
     }
   }
 
+  /** The point may never be seen again: where its listings stopped is not remembered. */
+  forget (point: PeerId): void {
+    this.#cookies.delete(point.toString())
+  }
+
   stop (): void {
     this.#polls.forEach(poll => { this.#end(poll) })
     this.#cookies.clear()
@@ -125,11 +131,11 @@ export class Poller {
   }
 
   async #ask ({ namespace, stopping: { signal } }: Poll, point: RemotePoint): Promise<void> {
-    const key = pollKey(namespace, point.peerId)
+    const id = point.peerId.toString()
+    const cookie = this.#cookies.get(id)?.get(namespace)
     let listed = 0
     const wanted = (): number => MAX_LISTED - listed
-
-    const pages = this.#init.listings.pages(point, { namespace, cookie: this.#cookies.get(key), wanted, signal })
+    const pages = this.#init.listings.pages(point, { namespace, cookie, wanted, signal })
 
     for (let page = await pages.next(); page != null; page = await pages.next()) {
       listed += page.found.length
@@ -140,12 +146,18 @@ export class Poller {
       }
 
       signal.throwIfAborted()
+      this.#keepCookie(id, namespace, page.cookie)
+    }
+  }
 
-      if (page.cookie == null) {
-        this.#cookies.delete(key)
-      } else {
-        this.#cookies.set(key, page.cookie)
-      }
+  #keepCookie (point: string, namespace: string, cookie: Uint8Array | undefined): void {
+    const cookies = this.#cookies.get(point) ?? new Map<string, Uint8Array>()
+
+    if (cookie == null) {
+      cookies.delete(namespace)
+    } else {
+      cookies.set(namespace, cookie)
+      this.#cookies.set(point, cookies)
     }
   }
 }

@@ -36,6 +36,14 @@ const ADDRESS_CHANGE_DEBOUNCE = 1_000
 /** How long stopping may take, in milliseconds: points that hang must not keep a node from ending. */
 const STOP_TIMEOUT = 5_000
 
+/** A namespace that is to be registered wherever it can be. */
+interface Everywhere {
+  /** Milliseconds. */
+  ttl: number
+  /** The points where it was unregistered by name. */
+  except: Set<string>
+}
+
 /**
  * The network side of the client: its place in a libp2p node, and the calls of its users.
  */
@@ -54,8 +62,8 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   readonly #metrics: ClientMetrics
   readonly #log: Logger
   readonly #onAddressesChanged: ReturnType<typeof debounce>
-  /** The namespaces that are kept at every point used by default, with the TTL to ask for. */
-  readonly #everywhere = new Map<string, number>()
+  /** The namespaces that are kept at every point used by default. */
+  readonly #everywhere = new Map<string, Everywhere>()
   #status: 'stopped' | 'started' | 'stopping' = 'stopped'
   #stopping = new AbortController()
 
@@ -72,6 +80,10 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       onDisconnect: (point, isDefault) => {
         this.#log('point %p is disconnected', point)
         this.#keepAlive.onDisconnect(point, isDefault)
+
+        if (!isDefault) {
+          this.#poller.forget(point)
+        }
       }
     })
     this.#record = new OwnRecord(components, this.#settings.addressFilter, this.#settings.recordDomain)
@@ -159,7 +171,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   /** Once the node can dial: registers and discovers what the init asks for. */
   afterStart (): void {
     for (const namespace of this.#settings.namespaces) {
-      this.#everywhere.set(namespace, this.#settings.ttl)
+      this.#everywhere.set(namespace, { ttl: this.#settings.ttl, except: new Set() })
       this.#poller.follow(namespace)
     }
 
@@ -208,11 +220,16 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
 
     if (point == null && this.#settings.autoRefresh) {
       // points that are found later are meant as well
-      this.#everywhere.set(namespace, ttl)
+      this.#everywhere.set(namespace, { ttl, except: new Set() })
     }
 
     const isNamed = point != null
     const points = this.#points.select(point).map(({ peerId }) => peerId)
+
+    if (isNamed) {
+      points.forEach(point => { this.#everywhere.get(namespace)?.except.delete(point.toString()) })
+    }
+
     const results = await this.#untilStop(signal, async signal => Promise.allSettled(
       points.map(async point => this.#keepAlive.keep(namespace, point, { ttl, isNamed, signal }))
     ))
@@ -238,6 +255,11 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     }
 
     const named = point == null ? undefined : this.#points.get(point)
+
+    if (named != null) {
+      this.#everywhere.get(namespace)?.except.add(named.peerId.toString())
+    }
+
     const kept = this.#keepAlive.release(namespace, named?.peerId)
     // it may be registered from an earlier life of this node as well
     const points = new Set([...kept.map(peerId => this.#points.get(peerId)), ...(named == null ? this.#points.defaults : [named])])
@@ -361,8 +383,8 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
 
   /** Registers at a point what is to be registered at every one. */
   #keepAt (point: PeerId): void {
-    for (const [namespace, ttl] of this.#everywhere) {
-      if (!this.#keepAlive.has(namespace, point)) {
+    for (const [namespace, { ttl, except }] of this.#everywhere) {
+      if (!except.has(point.toString()) && !this.#keepAlive.has(namespace, point)) {
         // what goes wrong is reported by an event
         this.#keepAlive.keep(namespace, point, { ttl }).catch(() => {})
       }

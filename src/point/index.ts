@@ -136,7 +136,7 @@ export interface RendezvousPointInit {
    * passed, or half of `requestTimeout`. When a peer goes on nevertheless, its connection is closed.
    * `false` for no limit.
    *
-   * @default { requests: 500, interval: 10_000 }
+   * @default { requests: 1_000, interval: 10_000 }, which are some 330 requests on a stream each
    */
   rateLimit?: RateLimit | false
 

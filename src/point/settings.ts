@@ -40,7 +40,7 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     maxInboundStreams: init.maxInboundStreams ?? 32,
     requestTimeout: init.requestTimeout ?? REQUEST_TIMEOUT,
     idleTimeout: init.idleTimeout ?? 60_000,
-    rateLimit: init.rateLimit ?? { requests: 500, interval: 10_000 },
+    rateLimit: init.rateLimit ?? { requests: 1_000, interval: 10_000 },
     protocol: init.protocol ?? PROTOCOL_ID
   }
 

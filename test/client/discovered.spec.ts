@@ -6,6 +6,7 @@ import { makePeers } from '../fixtures/peers.ts'
 import type { Found } from '../../src/client/listing.ts'
 import type { DiscoveredPeer } from '../../src/index.ts'
 import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 const HOUR = 60 * 60 * 1000
 
@@ -35,7 +36,7 @@ describe('Discovered', () => {
   })
 
   function found ({ id = peer, from = point, namespace = 'ns', sequence = 1n, ttl = HOUR, addresses = 1 }: { id?: PeerId, from?: PeerId, namespace?: string, sequence?: bigint, ttl?: number, addresses?: number } = {}): Found {
-    const multiaddrs = Array.from({ length: addresses }, () => multiaddr(`/ip4/192.0.2.1/tcp/${sequence}`))
+    const multiaddrs = Array<Multiaddr>(addresses).fill(multiaddr(`/ip4/192.0.2.1/tcp/${sequence}`))
     const envelope = new Uint8Array([Number(sequence)])
 
     return {

@@ -94,6 +94,16 @@ describe('Poller', () => {
     ]))
   })
 
+  it('starts over at a point that it was told to forget', async () => {
+    answer = () => page(7, [])
+    poller.follow('ns')
+    await vi.advanceTimersByTimeAsync(0)
+    poller.forget(points[0]!.peerId)
+    await vi.advanceTimersByTimeAsync(1.1 * INTERVAL)
+
+    expect(points.map(point => of(point)[1]!.cookie)).toEqual([undefined, 7])
+  })
+
   it('reads on until a page is empty', async () => {
     points = points.slice(0, 1)
     answer = ({ cookie = 0 }) => page(cookie + 1, cookie < 3 ? [peers[cookie]!] : [])

@@ -148,6 +148,40 @@ describe('a client that is given no points', () => {
     await again
   })
 
+  it('does not register again where it was unregistered by name, until it is told to', async () => {
+    const points = await Promise.all([pointNode(), pointNode()])
+    const [left, kept] = points as [typeof points[0], typeof points[0]]
+    const node = await clientNode({ namespaces: ['ns'] })
+    const { rendezvous } = node.services
+    await Promise.all(points.map(async point => node.dial(point.getMultiaddrs())))
+    await expect.poll(() => rendezvous.registrations.length).toBe(2)
+    await rendezvous.unregister('ns', { point: left.peerId })
+    await Promise.all(points.map(async point => node.hangUp(point.peerId)))
+    await expect.poll(async () => rendezvous.discover('ns').next().catch(err => err.name)).toBe('NoPointsError')
+    const again = nextEvent(rendezvous, 'registration:granted')
+    await node.dial(left.getMultiaddrs())
+    await node.dial(kept.getMultiaddrs())
+
+    expect((await again).point.equals(kept.peerId)).toBe(true)
+    expect(left.services.point.size.registrations).toBe(0)
+    await rendezvous.register('ns')
+    expect(left.services.point.size.registrations).toBe(1)
+  })
+
+  it('asks a point that has refused it for good again only when it comes back', async () => {
+    const point = await scriptedPoint(({ message }) => message.type === MessageType.REGISTER ? refusal(message, Status.E_NOT_AUTHORIZED) : page([]))
+    const node = await clientNode({ namespaces: ['ns'], discoverInterval: 10 })
+    const failures = allEvents(node.services.rendezvous, 'registration:failed')
+
+    for (const times of [1, 2]) {
+      await node.dial(point.node.getMultiaddrs())
+      await expect.poll(() => failures.length).toBe(times)
+      await node.hangUp(point.node.peerId)
+    }
+
+    expect(point.requests.filter(({ type }) => type === MessageType.REGISTER)).toHaveLength(2)
+  })
+
   it('finds at a point what it is told to find there by name', async () => {
     const point = await pointNode()
     const [alice, bob] = await Promise.all([clientNode(), clientNode()])

@@ -1,4 +1,5 @@
 import * as lp from 'it-length-prefixed'
+import * as varint from 'uint8-varint'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Message } from '../../src/protocol/message.ts'
 import { clientNode, openStreams, stopNodes } from '../fixtures/nodes.ts'
@@ -65,6 +66,24 @@ describe('the stream to a point', () => {
 
     await expect(rendezvous.discoverPage('ns', { point: point.address })).rejects.toMatchObject({ name: 'ProtocolError' })
     expect(point.requests).toHaveLength(1)
+    expect(point.streams).toHaveLength(1)
+  })
+
+  it('is not tried again for a response that is too long, which would be no shorter', async () => {
+    const point = await scriptedPoint(({ stream, index }) => {
+      if (index === 1) {
+        stream.send(varint.encode(4 * 1024 * 1024 + 1))
+
+        return
+      }
+
+      return granted()
+    })
+    const { services: { rendezvous } } = await clientNode({ points: [point.address] })
+
+    await rendezvous.register('one')
+    await expect(rendezvous.discoverPage('two', { point: point.address })).rejects.toMatchObject({ name: 'ProtocolError' })
+    expect(point.requests).toHaveLength(2)
     expect(point.streams).toHaveLength(1)
   })
 

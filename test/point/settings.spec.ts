@@ -25,7 +25,7 @@ describe('the settings of a point', () => {
       maxInboundStreams: 32,
       requestTimeout: 10_000,
       idleTimeout: 60_000,
-      rateLimit: { requests: 500, interval: 10_000 },
+      rateLimit: { requests: 1_000, interval: 10_000 },
       protocol: '/rendezvous/1.0.0'
     })
   })
