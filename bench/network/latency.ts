@@ -3,15 +3,15 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { openRecord, sealRecord } from '../floors.ts'
 import { interleave, scale, summarize } from '../measure.ts'
-import { CERTIFY_PROTOCOL, echo, ECHO_PROTOCOL, echoOnNewStream, startClient } from '../nodes.ts'
+import { echo, ECHO_PROTOCOL, echoOnNewStream, startClient } from '../nodes.ts'
 import { row } from '../row.ts'
 import { discover } from './discover.ts'
+import { Newcomers } from './newcomers.ts'
 import type { Points } from './points.ts'
 import type { Subject } from '../measure.ts'
 import type { Client } from '../nodes.ts'
 import type { Report } from '../part.ts'
 import type { Against, RowInit } from '../row.ts'
-import type { Stream } from '@libp2p/interface'
 
 const SECONDS = 35
 
@@ -23,12 +23,16 @@ export async function measureLatency (points: Points, { progress, row: emit }: R
   const address = multiaddr(memory.address)
   const stream = await client.node.dialProtocol(address, ECHO_PROTOCOL)
 
+  const newcomers = new Newcomers(memory)
+  const newcomersOfPersistent = new Newcomers(persistent)
+  await Promise.all([newcomers.start(), newcomersOfPersistent.start()])
+
   const samples = await interleave({
     echo: { run: async () => echo(stream), runs: 10 },
     newStream: { run: async () => echoOnNewStream(client.node, address), runs: 5 },
-    ...await records(await client.node.dialProtocol(address, CERTIFY_PROTOCOL)),
-    first: { ...first(client), runs: 5 },
-    firstPersistent: { ...first(ofPersistent), runs: 5 },
+    ...await records(newcomers),
+    first: newcomers.first,
+    firstPersistent: newcomersOfPersistent.first,
     refresh: { ...refresh(client), runs: 10 },
     refreshPersistent: { ...refresh(ofPersistent), runs: 10 },
     refreshFull: { ...refresh(ofFull), runs: 10 },
@@ -38,6 +42,9 @@ export async function measureLatency (points: Points, { progress, row: emit }: R
     all100: { run: async () => discover(client, 100), runs: 3 },
     all1000: { run: async () => discover(client, 1_000) }
   }, { seconds: SECONDS, warmUp: 20, minRounds: 20, maxRounds: 500 })
+
+  await newcomers.check(client)
+  await newcomersOfPersistent.check(ofPersistent)
 
   const median = (name: keyof typeof samples): number => summarize(samples[name]).median
   const least = median('seal') + median('open') + median('echo')
@@ -87,7 +94,7 @@ export async function measureLatency (points: Points, { progress, row: emit }: R
  * Sealing a record and opening one, here and again and again; and the two with an echo in between, as
  * a registration needs them, with the point opening the record.
  */
-async function records (stream: Stream): Promise<Record<'seal' | 'open' | 'exchange', Subject>> {
+async function records (newcomers: Newcomers): Promise<Record<'seal' | 'open' | 'exchange', Subject>> {
   const privateKey = await generateKeyPair('Ed25519')
   const peerId = peerIdFromPrivateKey(privateKey)
   const multiaddrs = [multiaddr('/ip4/192.0.2.1/tcp/4001')]
@@ -98,26 +105,12 @@ async function records (stream: Stream): Promise<Record<'seal' | 'open' | 'excha
   return {
     seal: { run: async () => { sealed = await seal() }, runs: 5 },
     open: { run: async () => openRecord(sealed), runs: 5 },
-    exchange: { run: async () => echo(stream, await seal()), runs: 5 }
+    exchange: newcomers.exchange(seal)
   }
 }
 
-/** Each time with a new record in a new namespace. */
-function first ({ rendezvous, changeRecord }: Client): Subject {
-  let namespaces = 0
-
-  return {
-    before: changeRecord,
-    run: async () => rendezvous.register(`first-${++namespaces}`)
-  }
-}
-
-/** The record of the client may have changed since the last round, so the first of each is not measured. */
 function refresh ({ rendezvous }: Client): Subject {
-  return {
-    before: async () => rendezvous.register('refreshed'),
-    run: async () => rendezvous.register('refreshed')
-  }
+  return { run: async () => rendezvous.register('refreshed') }
 }
 
 function unregister ({ rendezvous }: Client): Subject {
