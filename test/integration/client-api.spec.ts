@@ -201,7 +201,7 @@ describe('each option', () => {
     expect(point.requests.filter(({ register }) => register?.ns === 'renewed').length).toBeGreaterThan(1)
   })
 
-  it('discoverInterval: namespaces are polled that often, give or take a tenth', async () => {
+  it('discoverInterval: namespaces are polled again and again, long before the default would', async () => {
     const times: number[] = []
     const enough = Promise.withResolvers<void>()
     const point = await scriptedPoint(({ message }) => {
@@ -214,8 +214,8 @@ describe('each option', () => {
     await clientNode({ points: [point.address], namespaces: ['ns'], discoverInterval: 100 })
     await enough.promise
 
-    expect(times[4]! - times[0]!).toBeGreaterThan(4 * 85)
-    expect(times[4]! - times[0]!).toBeLessThan(4 * 250)
+    // how long it is, give or take a tenth, is a rule of its own: test/client/schedule.spec.ts
+    expect(times).toHaveLength(5)
   })
 
   it('addressFilter: only what it lets through is published', async () => {
