@@ -26,6 +26,7 @@ interface Outcome {
   part: PartName
   rows: TableRow[]
   notes: string[]
+  failed: boolean
 }
 
 const { values: options, positionals } = parseArgs({
@@ -72,12 +73,12 @@ async function main (names: PartName[]): Promise<void> {
     await updateReadme([await machine(), ...outcomes.map(section)].join('\n\n'))
   }
 
-  progress(verdict(rows))
+  progress(verdict(rows, outcomes.filter(({ failed }) => failed).map(({ part }) => part)))
 }
 
 /** Runs a part in a process of its own, so that none inherits another's heap or compiled code. */
 async function runPart (part: PartName): Promise<Outcome> {
-  const outcome: Outcome = { part, rows: [], notes: [] }
+  const outcome: Outcome = { part, rows: [], notes: [], failed: false }
   const child = fork(new URL('part-process.ts', import.meta.url), [part], { execArgv: ['--expose-gc'] })
 
   child.on('message', (message: PartMessage) => {
@@ -103,6 +104,7 @@ async function runPart (part: PartName): Promise<Outcome> {
   if (code !== 0) {
     // the others are worth having all the same
     process.exitCode = 1
+    outcome.failed = true
     outcome.notes.push('This part failed.')
     progress(`${part}: failed`)
   }
@@ -126,11 +128,11 @@ function chosen (names: string[]): PartName[] {
   return names.length === 0 ? known : known.filter(name => names.includes(name))
 }
 
-function verdict (rows: TableRow[]): string {
+function verdict (rows: TableRow[], failed: PartName[]): string {
   const judged = rows.filter(({ ok }) => ok != null)
   const missed = judged.filter(({ ok }) => ok === false)
 
-  return `${judged.length - missed.length} of ${judged.length} targets met${missed.map(({ name, size }) => `; missed: ${name} at ${size.toLocaleString('en')}`).join('')}`
+  return `${judged.length - missed.length} of ${judged.length} targets met${missed.map(({ name, size }) => `; missed: ${name} at ${size.toLocaleString('en')}`).join('')}${failed.map(part => `; FAILED, so not judged: ${part}`).join('')}`
 }
 
 function progress (text: string): void {
