@@ -10,28 +10,37 @@ export interface Expiring {
   later?: Expiring | undefined
 }
 
+/** Those that expire within a second, linked from the last to the first; none when all were removed. */
+interface Chain<T> {
+  last: T | undefined
+}
+
 /**
  * Entries by the second in which they expire. Adding and removing one costs the same however many
  * there are; only the first entry of a second costs the logarithm of the number of seconds in use.
  */
 export class ExpiryQueue<T extends Expiring> {
-  /** The last entry of each queued second's chain; undefined when all of them were removed. */
-  readonly #chains = new Map<number, T | undefined>()
+  readonly #chains = new Map<number, Chain<T>>()
   /** Each second at most once, so that registering and unregistering in turns does not fill it. */
   readonly #seconds = new TinyQueue<number>()
 
   add (entry: T): void {
-    const second = dueAt(entry)
-    const last = this.#chains.get(second)
+    const second = secondOf(entry)
+    const chain = this.#chains.get(second)
 
-    if (last != null) {
-      last.later = entry
-      entry.earlier = last
-    } else if (!this.#chains.has(second)) {
+    if (chain == null) {
+      this.#chains.set(second, { last: entry })
       this.#seconds.push(second)
+
+      return
     }
 
-    this.#chains.set(second, entry)
+    if (chain.last != null) {
+      chain.last.later = entry
+      entry.earlier = chain.last
+    }
+
+    chain.last = entry
   }
 
   remove (entry: T): void {
@@ -44,7 +53,7 @@ export class ExpiryQueue<T extends Expiring> {
     if (later != null) {
       later.earlier = earlier
     } else {
-      this.#chains.set(dueAt(entry), earlier as T | undefined)
+      (this.#chains.get(secondOf(entry)) as Chain<T>).last = earlier as T | undefined
     }
 
     // a removed entry may be held by others, and must not hold its neighbours
@@ -54,28 +63,36 @@ export class ExpiryQueue<T extends Expiring> {
 
   /** The last entry of the earliest second that is due, or undefined when none is due at `now`. */
   peek (now: number): T | undefined {
-    const second = this.nextExpiry()
+    const chain = this.#first()
 
-    if (second != null && second <= now) {
-      return this.#chains.get(second)
+    if (chain != null && (this.#seconds.peek() as number) * GRANULARITY <= now) {
+      return chain.last
     }
   }
 
   /** When the next entry is due. */
   nextExpiry (): number | undefined {
-    let second = this.#seconds.peek()
+    if (this.#first() != null) {
+      return (this.#seconds.peek() as number) * GRANULARITY
+    }
+  }
 
-    while (second != null && this.#chains.get(second) == null) {
+  /** The chain of the earliest second that has entries. */
+  #first (): Chain<T> | undefined {
+    for (let second = this.#seconds.peek(); second != null; second = this.#seconds.peek()) {
+      const chain = this.#chains.get(second)
+
+      if (chain?.last != null) {
+        return chain
+      }
+
       this.#chains.delete(second)
       this.#seconds.pop()
-      second = this.#seconds.peek()
     }
-
-    return second
   }
 }
 
-/** The end of the second in which an entry expires: nothing is removed before its time. */
-function dueAt (entry: Expiring): number {
-  return Math.ceil(entry.expires / GRANULARITY) * GRANULARITY
+/** The second at whose end an entry is removed: not before its time. */
+function secondOf (entry: Expiring): number {
+  return Math.ceil(entry.expires / GRANULARITY)
 }

@@ -1,6 +1,6 @@
 import { ExpiryQueue } from './expiry-queue.ts'
+import { PeerIndex } from './peer-index.ts'
 import { SequenceList } from './sequence-list.ts'
-import { SplitMap } from './split-map.ts'
 import type { Expiring } from './expiry-queue.ts'
 import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './index.ts'
 
@@ -9,7 +9,6 @@ interface Entry extends StoredRegistration, Expiring {}
 
 interface Namespace {
   readonly name: string
-  readonly byPeer: SplitMap<Entry>
   readonly list: SequenceList<Entry>
 }
 
@@ -25,7 +24,7 @@ export interface SequenceRange {
 const MAX_EVICTIONS = 1_000
 
 /**
- * Registrations in memory, in three indexes: by namespace and peer, in the order of their sequence
+ * Registrations in memory, in three indexes: by peer and namespace, in the order of their sequence
  * numbers (for each namespace and for all), and by the second in which they expire.
  *
  * The sequence starts at a random number. That is what binds a cursor to the store's life: a cursor
@@ -34,11 +33,10 @@ const MAX_EVICTIONS = 1_000
  */
 export class MemoryStore implements RegistrationStore {
   readonly #namespaces = new Map<string, Namespace>()
+  readonly #peers = new PeerIndex<Entry>()
   readonly #all = new SequenceList<Entry>()
   readonly #expiries = new ExpiryQueue<Entry>()
-  readonly #countByPeer = new SplitMap<number>()
   readonly #range: SequenceRange
-  #count = 0
   /** Removed because they were in the way of others, and not yet returned by `expire`. */
   readonly #evicted: StoredRegistration[] = []
 
@@ -47,7 +45,7 @@ export class MemoryStore implements RegistrationStore {
   }
 
   register ({ namespace, peer, signedPeerRecord, ttl }: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
-    const previous = this.#find(namespace, peer)
+    const previous = this.#peers.get(namespace, peer)
     const refreshed = previous != null && previous.expires > now
 
     if (!refreshed) {
@@ -68,7 +66,7 @@ export class MemoryStore implements RegistrationStore {
   }
 
   unregister (namespace: string, peer: string, now: number): StoredRegistration | undefined {
-    const entry = this.#find(namespace, peer)
+    const entry = this.#peers.get(namespace, peer)
 
     // an expired one is left to `expire`, which reports it
     if (entry != null && entry.expires > now) {
@@ -117,9 +115,9 @@ export class MemoryStore implements RegistrationStore {
 
   get size (): StoreSize {
     return {
-      registrations: this.#count,
+      registrations: this.#all.size,
       namespaces: this.#namespaces.size,
-      peers: this.#countByPeer.size
+      peers: this.#peers.size
     }
   }
 
@@ -130,7 +128,7 @@ export class MemoryStore implements RegistrationStore {
 
   /** The registration that is held, which may have expired. */
   get (namespace: string, peer: string): StoredRegistration | undefined {
-    return this.#find(namespace, peer)
+    return this.#peers.get(namespace, peer)
   }
 
   /**
@@ -139,17 +137,13 @@ export class MemoryStore implements RegistrationStore {
    */
   restore ({ namespace: name, peer, signedPeerRecord, expires, sequence }: StoredRegistration): StoredRegistration {
     const namespace = this.#namespace(name)
-    const previous = namespace.byPeer.get(peer)
     const entry: Entry = { namespace: namespace.name, peer, signedPeerRecord, expires, sequence, earlier: undefined, later: undefined }
+    const previous = this.#peers.set(entry)
 
-    if (previous == null) {
-      this.#count++
-      this.#countByPeer.set(peer, (this.#countByPeer.get(peer) ?? 0) + 1)
-    } else {
+    if (previous != null) {
       this.#unlink(namespace, previous)
     }
 
-    namespace.byPeer.set(peer, entry)
     namespace.list.append(entry)
     this.#all.append(entry)
     this.#expiries.add(entry)
@@ -158,15 +152,11 @@ export class MemoryStore implements RegistrationStore {
     return entry
   }
 
-  #find (namespace: string, peer: string): Entry | undefined {
-    return this.#namespaces.get(namespace)?.byPeer.get(peer)
-  }
-
   #namespace (name: string): Namespace {
     let namespace = this.#namespaces.get(name)
 
     if (namespace == null) {
-      namespace = { name, byPeer: new SplitMap(), list: new SequenceList() }
+      namespace = { name, list: new SequenceList() }
       this.#namespaces.set(name, namespace)
     }
 
@@ -174,23 +164,13 @@ export class MemoryStore implements RegistrationStore {
   }
 
   #remove (entry: Entry): void {
-    const namespace = this.#namespace(entry.namespace)
-    namespace.byPeer.delete(entry.peer)
+    const namespace = this.#namespaces.get(entry.namespace) as Namespace
+    this.#peers.delete(entry)
     this.#unlink(namespace, entry)
 
-    if (namespace.byPeer.size === 0) {
+    if (namespace.list.size === 0) {
       this.#namespaces.delete(entry.namespace)
     }
-
-    const ofPeer = (this.#countByPeer.get(entry.peer) as number) - 1
-
-    if (ofPeer === 0) {
-      this.#countByPeer.delete(entry.peer)
-    } else {
-      this.#countByPeer.set(entry.peer, ofPeer)
-    }
-
-    this.#count--
   }
 
   #unlink (namespace: Namespace, entry: Entry): void {
@@ -224,9 +204,9 @@ export class MemoryStore implements RegistrationStore {
   }
 
   #limitInTheWay (namespace: string, peer: string, limits: StoreLimits): keyof StoreLimits | undefined {
-    const inNamespace = this.#namespaces.get(namespace)?.byPeer.size ?? 0
+    const inNamespace = this.#namespaces.get(namespace)?.list.size ?? 0
 
-    if ((this.#countByPeer.get(peer) ?? 0) >= limits.maxRegistrationsPerPeer) {
+    if (this.#peers.countOf(peer) >= limits.maxRegistrationsPerPeer) {
       return 'maxRegistrationsPerPeer'
     }
 
@@ -238,7 +218,7 @@ export class MemoryStore implements RegistrationStore {
       return 'maxNamespaces'
     }
 
-    if (this.#count >= limits.maxRegistrations) {
+    if (this.#all.size >= limits.maxRegistrations) {
       return 'maxRegistrations'
     }
   }

@@ -25,17 +25,25 @@ export class SequenceList<T extends Entry> {
   readonly #chunks: Array<Chunk<T>> = []
   /** For each chunk a sequence number that is at most its first, and higher than those of the chunk before. */
   readonly #starts: number[] = []
+  #size = 0
+  #last: Chunk<T> | undefined
+
+  get size (): number {
+    return this.#size
+  }
 
   /** The entry's sequence has to be higher than all before. */
   append (entry: T): void {
-    let chunk = this.#chunks.at(-1)
+    let chunk = this.#last
 
     if (chunk == null || chunk.entries.length >= CHUNK_SIZE) {
       chunk = { entries: [], sequences: [], firstExpiry: Infinity, lastExpiry: -Infinity }
+      this.#last = chunk
       this.#chunks.push(chunk)
       this.#starts.push(entry.sequence)
     }
 
+    this.#size++
     chunk.entries.push(entry)
     chunk.sequences.push(entry.sequence)
     chunk.firstExpiry = Math.min(chunk.firstExpiry, entry.expires)
@@ -47,12 +55,14 @@ export class SequenceList<T extends Entry> {
     const index = this.#chunkOf(entry.sequence)
     const { entries, sequences } = this.#chunks[index] as Chunk<T>
     const place = firstAfter(sequences, entry.sequence) - 1
+    this.#size--
     entries.splice(place, 1)
     sequences.splice(place, 1)
 
     if (entries.length === 0) {
       this.#chunks.splice(index, 1)
       this.#starts.splice(index, 1)
+      this.#last = this.#chunks.at(-1)
     } else if (entries.length < CHUNK_SIZE / 4 && !this.#mergeWithNext(index)) {
       this.#mergeWithNext(index - 1)
     }
@@ -107,6 +117,7 @@ export class SequenceList<T extends Entry> {
     chunk.lastExpiry = Math.max(chunk.lastExpiry, next.lastExpiry)
     this.#chunks.splice(index + 1, 1)
     this.#starts.splice(index + 1, 1)
+    this.#last = this.#chunks.at(-1)
 
     return true
   }
