@@ -2,6 +2,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { raceSignal } from 'race-signal'
 import { decodeStrictly } from '../protocol/codec.ts'
 import { Status } from '../protocol/errors.ts'
+import { andThen } from '../protocol/maybe-promise.ts'
 import { Message } from '../protocol/message.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { domainOf, InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
@@ -11,8 +12,9 @@ import { encodeListing } from './listing.ts'
 import type { Authorize, AuthorizeRequest } from './index.ts'
 import type { PointSettings } from './settings.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
+import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
-import type { ListQuery, Page, StoredRegistration, RegistrationStore } from '../store/index.ts'
+import type { ListQuery, Page, RegisterResult, StoredRegistration, RegistrationStore } from '../store/index.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
@@ -47,6 +49,9 @@ const REMEMBERED_RECORDS = 4_096
 /** Pages looked through for a peer that can read only some records. */
 const MAX_PAGES_READ = 5
 
+/** One of these. */
+type Request = Pick<Message, 'register' | 'unregister' | 'discover'>
+
 /** Ends a request early. */
 class Refusal extends Error {
   constructor (readonly status: ErrorStatus, message: string, cause?: unknown) {
@@ -76,22 +81,20 @@ export class RequestHandler {
    * @throws {InvalidMessageError} when the bytes are no request; the stream they came on is of no
    * further use
    */
-  async handle (peer: PeerId, request: Uint8Array | Uint8ArrayList, now: number, context: RequestContext): Promise<Answer> {
+  handle (peer: PeerId, request: Uint8Array | Uint8ArrayList, now: number, context: RequestContext): MaybePromise<Answer> {
     const message = decodeRequest(request)
 
-    try {
-      if (message.register != null) {
-        return await this.#register(peer, message.register, now, context)
-      } else if (message.discover != null) {
-        return await this.#discover(peer, message.discover, now, context)
-      }
+    const refuse = (err: unknown): Answer => refused(message, err instanceof Refusal
+      ? err
+      // its words are for the log of this node, not for a peer
+      : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', err))
 
-      return await this.#unregister(peer, message.unregister, now, context)
+    try {
+      const answer = this.#decide(peer, message, now, context)
+
+      return answer instanceof Promise ? answer.catch(refuse) : answer
     } catch (err) {
-      return refused(message, err instanceof Refusal
-        ? err
-        // its words are for the log of this node, not for a peer
-        : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', err))
+      return refuse(err)
     }
   }
 
@@ -104,17 +107,28 @@ export class RequestHandler {
     return refused(decodeRequest(request), new Refusal(status, statusText))
   }
 
-  async #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext): Promise<Answer> {
+  #decide (peer: PeerId, { register, discover, unregister }: Request, now: number, context: RequestContext): MaybePromise<Answer> {
+    if (register != null) {
+      return this.#register(peer, register, now, context)
+    } else if (discover != null) {
+      return this.#discover(peer, discover, now, context)
+    }
+
+    return this.#unregister(peer, unregister, now, context)
+  }
+
+  #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext): MaybePromise<Answer> {
     const namespace = this.#checkNamespace(ns)
     const ttl = this.#checkTtl(wireTtl)
-    const envelope = await this.#checkRecord(peer, signedPeerRecord, namespace, context)
-    const result = await this.#ask(context, store => store.register({
-      namespace,
-      peer: peer.toString(),
-      signedPeerRecord: envelope,
-      ttl
-    }, this.#settings, now))
 
+    return andThen(this.#checkRecord(peer, signedPeerRecord, namespace, context), envelope => {
+      const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, ttl }
+
+      return andThen(this.#ask(context, store => store.register(registration, this.#settings, now)), result => this.#registered(result, ttl))
+    })
+  }
+
+  #registered (result: RegisterResult, ttl: number): Answer {
     if ('limit' in result) {
       throw new Refusal(Status.E_UNAVAILABLE, `${result.limit} (${this.#settings[result.limit]}) is reached`)
     }
@@ -131,41 +145,38 @@ export class RequestHandler {
     }
   }
 
-  async #unregister (peer: PeerId, unregister: Message.Unregister | undefined, now: number, context: RequestContext): Promise<Answer> {
-    const registration = await this.#ask(context, store => store.unregister(unregister?.ns ?? '', peer.toString(), now))
-
-    return {
+  #unregister (peer: PeerId, unregister: Message.Unregister | undefined, now: number, context: RequestContext): MaybePromise<Answer> {
+    return andThen(this.#ask(context, store => store.unregister(unregister?.ns ?? '', peer.toString(), now)), registration => ({
       outcome: registration == null ? { type: 'nothing' } : { type: 'registration:removed', registration },
       response: undefined
-    }
+    }))
   }
 
-  async #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext): Promise<Answer> {
+  #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext): MaybePromise<Answer> {
     const namespace = ns == null || ns === '' ? undefined : this.#checkNamespace(ns)
     const query: ListQuery = { namespace, after: checkCookie(cookie, namespace), limit: this.#pageSize(limit) }
-    await this.#checkAuthorized({ peer, action: 'discover', namespace, connection: context.connection, signal: context.signal })
-    const { pages, ...page } = await this.#page(query, now, context)
-    const { response, registrations } = encodeListing(page, namespace, now)
+    const isAuthorized = this.#checkAuthorized({ peer, action: 'discover', namespace, connection: context.connection, signal: context.signal })
 
-    return {
-      outcome: { type: 'discover:served', namespace, registrations },
-      response,
-      pages
-    }
+    return andThen(isAuthorized, () => andThen(this.#page(query, now, context), ({ pages, ...page }) => {
+      const { response, registrations } = encodeListing(page, namespace, now)
+
+      return {
+        outcome: { type: 'discover:served', namespace, registrations },
+        response,
+        pages
+      }
+    }))
   }
 
   /**
    * A page of what the peer can read, and how many were looked through for it. It is empty only when
    * there is nothing more, or nothing to read in so many pages.
    */
-  async #page (query: ListQuery, now: number, context: RequestContext): Promise<Page & { pages: number }> {
+  #page (query: ListQuery, now: number, context: RequestContext, pages: number = 1): MaybePromise<Page & { pages: number }> {
     const { reads } = context
     const limit = reads == null ? query.limit : this.#settings.maxDiscoverLimit
-    let { after } = query
 
-    for (let pages = 1; ; pages++) {
-      const page = await this.#ask(context, store => store.list({ ...query, limit, after }, now))
-
+    return andThen(this.#ask(context, store => store.list({ ...query, limit }, now)), page => {
       if (page == null) {
         throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made by another store')
       }
@@ -181,8 +192,8 @@ export class RequestHandler {
         return { registrations: registrations.slice(0, query.limit), cursor: page.cursor, pages }
       }
 
-      after = page.cursor
-    }
+      return this.#page({ ...query, after: page.cursor }, now, context, pages + 1)
+    })
   }
 
   #checkNamespace (namespace: string | undefined): string {
@@ -207,44 +218,30 @@ export class RequestHandler {
   }
 
   /** The checks of a record, the cheap ones first: to verify a signature costs more than all others. */
-  async #checkRecord (peer: PeerId, envelope: Uint8Array | undefined, namespace: string, context: RequestContext): Promise<Uint8Array> {
+  #checkRecord (peer: PeerId, envelope: Uint8Array | undefined, namespace: string, context: RequestContext): MaybePromise<Uint8Array> {
     if (envelope == null) {
       throw new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, 'a signed peer record is required')
     }
 
-    try {
-      const record = this.#records.open(envelope)
+    return explained(
+      () => {
+        const record = this.#records.open(envelope)
 
-      if (!record.peerId.equals(peer)) {
-        throw new Refusal(Status.E_NOT_AUTHORIZED, 'a peer may register only itself')
-      }
+        if (!record.peerId.equals(peer)) {
+          throw new Refusal(Status.E_NOT_AUTHORIZED, 'a peer may register only itself')
+        }
 
-      await this.#checkAuthorized({ peer, action: 'register', namespace, connection: context.connection, signal: context.signal })
+        const isAuthorized = this.#checkAuthorized({ peer, action: 'register', namespace, connection: context.connection, signal: context.signal })
 
-      return (await record.certify()).envelope
-    } catch (err) {
-      throw err instanceof InvalidRecordError
-        ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, err.message)
-        : err
-    }
+        return andThen(isAuthorized, () => andThen(record.certify(), ({ envelope }) => envelope))
+      },
+      err => err instanceof InvalidRecordError ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, err.message) : err
+    )
   }
 
-  async #checkAuthorized (request: AuthorizeRequest): Promise<void> {
-    if (this.#authorize == null) {
-      return
-    }
-
-    let isAuthorized = false
-    let cause: unknown
-
-    try {
-      isAuthorized = await raceSignal(Promise.resolve(this.#authorize(request)), request.signal)
-    } catch (err) {
-      cause = err
-    }
-
-    if (isAuthorized !== true) {
-      throw new Refusal(Status.E_NOT_AUTHORIZED, 'this point does not allow it', cause)
+  #checkAuthorized (request: AuthorizeRequest): MaybePromise<void> {
+    if (this.#authorize != null) {
+      return checkAuthorized(this.#authorize, request)
     }
   }
 
@@ -254,21 +251,48 @@ export class RequestHandler {
     return limit == null || limit === 0n ? maxDiscoverLimit : Math.min(Number(limit), maxDiscoverLimit)
   }
 
-  async #ask <T> ({ signal }: RequestContext, question: (store: RegistrationStore) => T | Promise<T>): Promise<T> {
-    try {
-      const answer = question(this.#store)
+  #ask <T> ({ signal }: RequestContext, question: (store: RegistrationStore) => MaybePromise<T>): MaybePromise<T> {
+    return explained(
+      () => {
+        const answer = question(this.#store)
 
-      return answer instanceof Promise ? await raceSignal(answer, signal) : answer
-    } catch (err) {
-      throw new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
-    }
+        return answer instanceof Promise ? raceSignal(answer, signal) : answer
+      },
+      err => new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
+    )
+  }
+}
+
+/** Fails with what is made of the error. */
+function explained <T> (work: () => MaybePromise<T>, explain: (err: unknown) => unknown): MaybePromise<T> {
+  try {
+    const result = work()
+
+    return result instanceof Promise ? result.catch(err => { throw explain(err) }) : result
+  } catch (err) {
+    throw explain(err)
+  }
+}
+
+async function checkAuthorized (authorize: Authorize, request: AuthorizeRequest): Promise<void> {
+  let isAuthorized = false
+  let cause: unknown
+
+  try {
+    isAuthorized = await raceSignal(Promise.resolve(authorize(request)), request.signal)
+  } catch (err) {
+    cause = err
+  }
+
+  if (isAuthorized !== true) {
+    throw new Refusal(Status.E_NOT_AUTHORIZED, 'this point does not allow it', cause)
   }
 }
 
 /**
  * A message that is a request and has the part that its type promises.
  */
-function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Pick<Message, 'register' | 'unregister' | 'discover'> {
+function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   const { type, register, unregister, discover } = decodeStrictly(bytes)
 
   // writers of proto3, such as py-libp2p, leave out a zero, which is REGISTER
@@ -283,7 +307,7 @@ function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Pick<Message, 'regi
   throw new InvalidMessageError(`Not a request: ${type ?? 'a message without a type'}`)
 }
 
-function refused (message: ReturnType<typeof decodeRequest>, { status, message: statusText, cause }: Refusal): Answer {
+function refused (message: Request, { status, message: statusText, cause }: Refusal): Answer {
   if (message.register != null) {
     return {
       outcome: { type: 'registration:rejected', namespace: message.register.ns, status, statusText, cause },

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
-import { readMessages, writeMessage } from '../protocol/framing.ts'
+import { serveMessages, writeMessage } from '../protocol/framing.ts'
+import { andThen } from '../protocol/maybe-promise.ts'
 import type { PointSettings } from './settings.ts'
+import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
@@ -33,19 +35,17 @@ export class StreamEndedError extends Error {
 /** How errors of the layers below tell of a peer's doing. */
 const REASONS: Record<string, ResetReason> = {
   InvalidMessageError: 'malformed',
-  InvalidMessageLengthError: 'malformed',
   InvalidDataLengthLengthError: 'malformed',
-  UnexpectedEOFError: 'malformed',
   InvalidDataLengthError: 'oversized',
   StreamBufferError: 'oversized'
 }
 
 export interface AnswerRequest {
   /**
-   * Resolves to the response, or to undefined when the request has none. The signal aborts when an
-   * answer would come too late, or nobody is there any more to read it.
+   * Returns the response, or undefined when the request has none. The signal aborts when an answer
+   * would come too late, or nobody is there any more to read it.
    */
-  (request: Uint8ArrayList, signal: AbortSignal): Promise<Uint8Array | undefined>
+  (request: Uint8ArrayList, signal: AbortSignal): MaybePromise<Uint8Array | undefined>
 }
 
 /**
@@ -57,9 +57,13 @@ export class InboundStream {
   readonly #answer: AnswerRequest
   readonly #finished = Promise.withResolvers<void>()
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** Aborts when an answer to the request in hand is of no use any more. */
+  #pointless = newController()
   /** What the stream was reset with, by whichever side. */
   #closedBy: Error | undefined
   #isIdle = true
+  /** Whether a request has begun to arrive. */
+  #isArriving = false
   #isFinishing = false
 
   constructor (stream: Stream, settings: PointSettings, answer: AnswerRequest) {
@@ -75,8 +79,17 @@ export class InboundStream {
    * @throws {StreamEndedError} when the peer broke a rule; the stream is to be reset
    */
   async serve (): Promise<void> {
+    this.#stream.addEventListener('close', ({ error }) => {
+      this.#closedBy = error
+      this.#pointless.abort()
+    })
+    this.#awaitRequest()
+
     try {
-      await this.#serve()
+      await serveMessages(this.#stream, {
+        maxMessageSize: this.#settings.maxMessageSize,
+        onPartial: () => { this.#awaitRest() }
+      }, request => this.#serveRequest(request))
       await this.#close()
     } catch (err: any) {
       // what is done on a closed stream fails in other words
@@ -97,8 +110,7 @@ export class InboundStream {
     this.#isFinishing = true
 
     if (this.#isIdle) {
-      this.#resetAfterGrace()
-      this.#stream.close().catch(() => {})
+      this.#closeSoon()
     }
 
     await this.#finished.promise
@@ -109,52 +121,46 @@ export class InboundStream {
     this.#stream.maxReadBufferLength = this.#settings.maxMessageSize
   }
 
-  async #serve (): Promise<void> {
-    const { requestTimeout, maxMessageSize } = this.#settings
-    const stream = this.#stream
-    let isArriving = false
-    let pointless = new AbortController()
-
-    const onChunk = (): void => {
-      if (this.#isIdle && !isArriving && !this.#isFinishing) {
-        isArriving = true
-        this.#within(requestTimeout, 'the request did not arrive')
-      }
+  #serveRequest (request: Uint8ArrayList): MaybePromise<void> {
+    if (this.#isFinishing) {
+      return
     }
 
-    stream.addEventListener('close', ({ error }) => {
-      this.#closedBy = error
-      pointless.abort()
-    })
-    setMaxListeners(Infinity, pointless.signal)
+    this.#isIdle = false
+    this.#isArriving = false
+
+    if (this.#pointless.signal.aborted) {
+      this.#pointless = newController()
+    }
+
+    const response = this.#answer(request, this.#pointless.signal)
+
+    if (response instanceof Promise) {
+      this.#after(this.#settings.requestTimeout, () => { this.#pointless.abort() })
+    }
+
+    return andThen(response, response => andThen(this.#respond(response), () => { this.#endRequest() }))
+  }
+
+  #respond (response: Uint8Array | undefined): MaybePromise<void> {
+    if (response == null) {
+      return
+    }
+
+    const written = writeMessage(this.#stream, response)
+
+    if (written instanceof Promise) {
+      this.#within(this.#settings.requestTimeout, 'the response was not read')
+    }
+
+    return written
+  }
+
+  #endRequest (): void {
     this.#awaitRequest()
 
-    for await (const request of readMessages(stream, { maxMessageSize, onChunk })) {
-      if (this.#isFinishing) {
-        return
-      }
-
-      this.#isIdle = false
-      isArriving = false
-
-      if (pointless.signal.aborted) {
-        pointless = new AbortController()
-        setMaxListeners(Infinity, pointless.signal)
-      }
-
-      this.#after(requestTimeout, () => { pointless.abort() })
-      const response = await this.#answer(request, pointless.signal)
-
-      if (response != null) {
-        this.#within(requestTimeout, 'the response was not read')
-        await writeMessage(stream, response)
-      }
-
-      if (this.#isFinishing) {
-        return
-      }
-
-      this.#awaitRequest()
+    if (this.#isFinishing) {
+      this.#closeSoon()
     }
   }
 
@@ -175,12 +181,26 @@ export class InboundStream {
     }
   }
 
+  /** The rest of a request that has begun to arrive. */
+  #awaitRest (): void {
+    if (!this.#isArriving && !this.#isFinishing) {
+      this.#isArriving = true
+      this.#within(this.#settings.requestTimeout, 'the request did not arrive')
+    }
+  }
+
   #awaitRequest (): void {
     this.#isIdle = true
     this.#after(this.#settings.idleTimeout, () => {
       this.#within(this.#settings.requestTimeout, 'the stream stayed open')
       this.#stream.close().catch(() => {})
     })
+  }
+
+  /** Closes a stream that is to be closed because this point stops. */
+  #closeSoon (): void {
+    this.#resetAfterGrace()
+    this.#stream.close().catch(() => {})
   }
 
   #resetAfterGrace (): void {
@@ -201,4 +221,11 @@ export class InboundStream {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(act, ms)
   }
+}
+
+function newController (): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(Infinity, controller.signal)
+
+  return controller
 }

@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { Status } from '../protocol/errors.ts'
+import { andThen } from '../protocol/maybe-promise.ts'
 import { memoryStore } from '../store/memory.ts'
 import { Allowance } from './allowance.ts'
 import { RequestHandler } from './handler.ts'
@@ -12,6 +13,7 @@ import { pointSettings } from './settings.ts'
 import type { Answer, Outcome } from './handler.ts'
 import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './index.ts'
 import type { PointSettings } from './settings.ts'
+import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/index.ts'
 import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -149,18 +151,21 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     const peer = connection.remotePeer
-    const inbound: InboundStream = new InboundStream(stream, this.#settings, async (request, signal) => {
+    const inbound: InboundStream = new InboundStream(stream, this.#settings, (request, signal) => {
       const wait = this.#allowance?.request(peer) ?? 0
-      const { response, outcome } = wait > 0
-        ? await this.#refuse(inbound, request, wait, signal)
-        : await this.#answer(request, connection, signal)
-      this.#report(peer, outcome)
+      const answer = wait > 0
+        ? this.#refuse(inbound, request, wait, signal)
+        : this.#answer(request, connection, signal)
 
-      if (outcome.type === 'unregister:rejected') {
-        throw new StreamEndedError('refused', outcome.statusText)
-      }
+      return andThen(answer, ({ response, outcome }) => {
+        this.#report(peer, outcome)
 
-      return response
+        if (outcome.type === 'unregister:rejected') {
+          throw new StreamEndedError('refused', outcome.statusText)
+        }
+
+        return response
+      })
     })
     this.#streams.add(inbound)
 
@@ -208,13 +213,15 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
-  async #answer (request: Uint8ArrayList, connection: Connection, signal: AbortSignal): Promise<Answer> {
+  #answer (request: Uint8ArrayList, connection: Connection, signal: AbortSignal): MaybePromise<Answer> {
     const peer = connection.remotePeer
     const reads = this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined
-    const answer = await this.#handler.handle(peer, request, Date.now(), { connection, reads, signal })
-    this.#allowance?.answer(peer, answer)
 
-    return answer
+    return andThen(this.#handler.handle(peer, request, Date.now(), { connection, reads, signal }), answer => {
+      this.#allowance?.answer(peer, answer)
+
+      return answer
+    })
   }
 
   /** Refuses a request that is over the limit: late, because it would be made again at once. */

@@ -6,6 +6,7 @@ import { equals } from 'uint8arrays/equals'
 import { BYTES, fieldsOf, VARINT } from './wire.ts'
 import type { AbortOptions, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { MaybePromise } from './maybe-promise.ts'
 import type { Shape } from './wire.ts'
 
 /**
@@ -91,11 +92,11 @@ function domainOfPayload (payloadType: Uint8Array): RecordDomain | undefined {
 export interface UncertifiedRecord {
   peerId: PeerId
   /**
-   * Verifies the signature, unless the same envelope has been verified before.
+   * Verifies the signature, unless the same envelope has been verified before: then there is no promise.
    *
    * @throws {InvalidRecordError}
    */
-  certify: (options?: AbortOptions) => Promise<SignedPeerRecord>
+  certify: (options?: AbortOptions) => MaybePromise<SignedPeerRecord>
 }
 
 /**
@@ -144,7 +145,7 @@ export class PeerRecords {
     if (known != null && equals(known.envelope, bytes)) {
       return {
         peerId: known.peerId,
-        certify: async () => {
+        certify: () => {
           this.#remember(key, known)
 
           return known

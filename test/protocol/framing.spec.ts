@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import * as lp from 'it-length-prefixed'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { describe, expect, it } from 'vitest'
-import { readMessages, writeMessage } from '../../src/protocol/framing.ts'
+import { readMessages, serveMessages, writeMessage } from '../../src/protocol/framing.ts'
 import { settle, yamuxStreamPair } from '../fixtures/stream-pair.ts'
 import type { Stream } from '@libp2p/interface'
 
@@ -18,12 +18,31 @@ function bytes (length: number, value: number): Uint8Array {
   return new Uint8Array(length).fill(value)
 }
 
-async function readAll (stream: Stream, maxMessageSize: number = options.maxMessageSize): Promise<Uint8Array[]> {
+type ReadAll = (stream: Stream, maxMessageSize?: number) => Promise<Uint8Array[]>
+
+const readAll: ReadAll = async (stream, maxMessageSize = options.maxMessageSize) => {
   const all = []
 
   for await (const message of readMessages(stream, { maxMessageSize })) {
     all.push(message.subarray())
   }
+
+  return all
+}
+
+const serveAll: ReadAll = async (stream, maxMessageSize = options.maxMessageSize) => {
+  const all: Uint8Array[] = []
+  await serveMessages(stream, { maxMessageSize, onPartial: () => {} }, message => { all.push(message.subarray()) })
+
+  return all
+}
+
+const serveAllSlowly: ReadAll = async (stream, maxMessageSize = options.maxMessageSize) => {
+  const all: Uint8Array[] = []
+  await serveMessages(stream, { maxMessageSize, onPartial: () => {} }, async message => {
+    await setImmediate()
+    all.push(message.subarray())
+  })
 
   return all
 }
@@ -37,90 +56,100 @@ async function until (condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true)
 }
 
-describe('reading messages', () => {
-  const messages = [bytes(3, 1), bytes(0, 0), bytes(200, 2), bytes(1, 3)]
-  const framed = frame(...messages)
+const messages = [bytes(3, 1), bytes(0, 0), bytes(200, 2), bytes(1, 3)]
+const framed = frame(...messages)
 
-  it('puts messages together wherever the chunks are cut', async () => {
-    for (let cut = 1; cut < framed.length; cut++) {
+const ways: Array<{ way: string, read: ReadAll, failure: string }> = [
+  { way: 'reading messages', read: readAll, failure: 'UnexpectedEOFError' },
+  { way: 'serving messages at once', read: serveAll, failure: 'InvalidMessageError' },
+  { way: 'serving messages that take time', read: serveAllSlowly, failure: 'InvalidMessageError' }
+]
+
+for (const { way, read, failure } of ways) {
+  describe(way, () => {
+    it('puts messages together wherever the chunks are cut', async () => {
+      for (let cut = 1; cut < framed.length; cut++) {
+        const [local, remote] = await yamuxStreamPair()
+        const all = read(remote)
+
+        local.send(framed.slice(0, cut))
+        await settle()
+        local.send(framed.slice(cut))
+        await local.close()
+
+        expect(await all).toEqual(messages)
+      }
+    })
+
+    it('puts messages together from single bytes', async () => {
       const [local, remote] = await yamuxStreamPair()
-      const read = readAll(remote)
+      const all = read(remote)
 
-      local.send(framed.slice(0, cut))
+      for (const byte of framed) {
+        local.send(Uint8Array.of(byte))
+      }
+
+      await local.close()
+
+      expect(await all).toEqual(messages)
+    })
+
+    it('reads what arrived before anybody read', async () => {
+      const [local, remote] = await yamuxStreamPair()
+      local.send(framed)
+      await local.close()
       await settle()
-      local.send(framed.slice(cut))
-      await local.close()
 
-      expect(await read).toEqual(messages)
-    }
-  })
+      expect(await read(remote)).toEqual(messages)
+    })
 
-  it('puts messages together from single bytes', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    const read = readAll(remote)
-
-    for (const byte of framed) {
-      local.send(Uint8Array.of(byte))
-    }
-
-    await local.close()
-
-    expect(await read).toEqual(messages)
-  })
-
-  it('reads what arrived before anybody read', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    local.send(framed)
-    await local.close()
-    await settle()
-
-    expect(await readAll(remote)).toEqual(messages)
-  })
-
-  it('ends when the other side closes between messages', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    const read = readAll(remote)
-    await local.close()
-
-    expect(await read).toEqual([])
-  })
-
-  it('fails when the other side closes inside a message', async () => {
-    for (const cut of [1, 3, 100, 201]) {
+    it('ends when the other side closes between messages', async () => {
       const [local, remote] = await yamuxStreamPair()
-      const read = readAll(remote)
-      local.send(frame(bytes(200, 1)).slice(0, cut))
+      const all = read(remote)
       await local.close()
 
-      await expect(read).rejects.toMatchObject({ name: 'UnexpectedEOFError' })
-    }
+      expect(await all).toEqual([])
+    })
+
+    it('fails when the other side closes inside a message', async () => {
+      for (const cut of [1, 3, 100, 201]) {
+        const [local, remote] = await yamuxStreamPair()
+        const all = read(remote)
+        local.send(frame(bytes(200, 1)).slice(0, cut))
+        await local.close()
+
+        await expect(all).rejects.toMatchObject({ name: failure })
+      }
+    })
+
+    it('refuses a message that is too long from its length alone', async () => {
+      const [local, remote] = await yamuxStreamPair()
+      const all = read(remote, 1000)
+      local.send(frame(bytes(1001, 1)).slice(0, 2))
+
+      await expect(all).rejects.toMatchObject({ name: 'InvalidDataLengthError' })
+    })
+
+    it('accepts a message that is just not too long', async () => {
+      const [local, remote] = await yamuxStreamPair()
+      const all = read(remote, 1000)
+      local.send(frame(bytes(1000, 1)))
+      await local.close()
+
+      expect(await all).toEqual([bytes(1000, 1)])
+    })
+
+    it('refuses a length that does not end', async () => {
+      const [local, remote] = await yamuxStreamPair()
+      const all = read(remote)
+      local.send(bytes(6, 0xff))
+
+      await expect(all).rejects.toMatchObject({ name: 'InvalidDataLengthLengthError' })
+    })
   })
+}
 
-  it('refuses a message that is too long from its length alone', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    const read = readAll(remote, 1000)
-    local.send(frame(bytes(1001, 1)).slice(0, 2))
-
-    await expect(read).rejects.toMatchObject({ name: 'InvalidDataLengthError' })
-  })
-
-  it('accepts a message that is just not too long', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    const read = readAll(remote, 1000)
-    local.send(frame(bytes(1000, 1)))
-    await local.close()
-
-    expect(await read).toEqual([bytes(1000, 1)])
-  })
-
-  it('refuses a length that does not end', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    const read = readAll(remote)
-    local.send(bytes(6, 0xff))
-
-    await expect(read).rejects.toMatchObject({ name: 'InvalidDataLengthLengthError' })
-  })
-
+describe('reading messages', () => {
   it('fails when the stream is reset, also while a message is worked on', async () => {
     const [local, remote] = await yamuxStreamPair()
     const messages = readMessages(remote, options)
@@ -148,20 +177,6 @@ describe('reading messages', () => {
     remote.abort(failure)
 
     await expect(message).rejects.toBe(failure)
-  })
-
-  it('tells of each chunk', async () => {
-    const [local, remote] = await yamuxStreamPair()
-    let chunks = 0
-    const message = readMessages(remote, { ...options, onChunk: () => { chunks++ } }).next()
-    const framed = frame(bytes(3, 1))
-
-    local.send(framed.slice(0, 1))
-    await settle()
-    expect(chunks).toBe(1)
-    local.send(framed.slice(1))
-    await message
-    expect(chunks).toBe(2)
   })
 
   it('leaves no listener behind', async () => {
@@ -222,6 +237,151 @@ describe('reading messages', () => {
   })
 })
 
+describe('serving messages', () => {
+  it('serves a message in the event that brings it', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    const seen: string[] = []
+    const served = serveMessages(remote, { ...options, onPartial: () => {} }, () => { seen.push('served') })
+    remote.addEventListener('message', () => { seen.push('next listener') })
+    local.send(frame(bytes(3, 1)))
+    await local.close()
+    await served
+
+    expect(seen).toEqual(['served', 'next listener'])
+  })
+
+  it('serves one message after the other', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    let isServing = false
+    let count = 0
+    const served = serveMessages(remote, { ...options, onPartial: () => {} }, message => {
+      expect(isServing).toBe(false)
+
+      // some at once, some not
+      if (message.get(0) % 2 === 0) {
+        count++
+        return
+      }
+
+      isServing = true
+
+      return setImmediate().then(() => {
+        isServing = false
+        count++
+      })
+    })
+
+    for (let i = 0; i < 20; i++) {
+      local.send(frame(bytes(3, i), bytes(3, i + 1), bytes(3, i + 2)))
+      await setImmediate()
+    }
+
+    await local.close()
+    await served
+    expect(count).toBe(60)
+  })
+
+  it('serves thousands that came at once without running out of stack', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    const count = 50_000
+    let served = 0
+    local.send(new Uint8Array(count))
+    await local.close()
+    await serveMessages(remote, { ...options, onPartial: () => {} }, () => { served++ })
+
+    expect(served).toBe(count)
+  })
+
+  it('tells of a message that is not whole, and of no other', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    let partial = 0
+    const served = serveMessages(remote, { ...options, onPartial: () => { partial++ } }, () => {})
+    const framed = frame(bytes(3, 1))
+
+    local.send(framed)
+    await settle()
+    expect(partial).toBe(0)
+    local.send(framed.slice(0, 1))
+    await settle()
+    expect(partial).toBe(1)
+    local.send(framed.slice(1, 2))
+    await settle()
+    expect(partial).toBe(2)
+    local.send(framed.slice(2))
+    await settle()
+    expect(partial).toBe(2)
+    await local.close()
+    await served
+  })
+
+  it('stops the sender while a message is worked on', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const served = serveMessages(remote, { ...options, onPartial: () => {} }, async () => promise)
+    local.send(frame(...Array.from({ length: 4_000 }, () => bytes(KIB, 1))))
+    await settle()
+
+    expect(remote.readBufferLength).toBeLessThanOrEqual(WINDOW)
+    expect(local.writeBufferLength).toBeGreaterThan(3 * KIB * KIB)
+    resolve()
+    await local.close()
+    await served
+  })
+
+  it('fails with what serving fails with, at once or later, and serves no more', async () => {
+    for (const serve of [() => { throw new Error('broken') }, async () => { throw new Error('broken') }]) {
+      const [local, remote] = await yamuxStreamPair()
+      let count = 0
+      local.send(frame(bytes(3, 1), bytes(3, 2)))
+
+      await expect(serveMessages(remote, { ...options, onPartial: () => {} }, () => {
+        count++
+
+        return serve()
+      })).rejects.toThrow('broken')
+      local.send(frame(bytes(3, 3)))
+      await settle()
+      expect(count).toBe(1)
+    }
+  })
+
+  it('fails when the stream is reset, once the message in hand is served', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let isOver = false
+    const served = serveMessages(remote, { ...options, onPartial: () => {} }, async () => promise)
+    served.catch(() => {}).finally(() => { isOver = true })
+    local.send(frame(bytes(3, 1)))
+    await settle()
+    local.abort(new Error('gone'))
+    await settle()
+    expect(isOver).toBe(false)
+    resolve()
+
+    await expect(served).rejects.toMatchObject({ name: 'StreamResetError' })
+  })
+
+  it('has nothing to serve on a stream that was reset before', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    local.abort(new Error('gone'))
+    await settle()
+
+    await expect(serveAll(remote)).resolves.toEqual([])
+  })
+
+  it('leaves no listener behind', async () => {
+    const [local, remote] = await yamuxStreamPair()
+    const counts = (): number[] => ['message', 'close', 'remoteCloseWrite'].map(type => (remote as any).listenerCount(type))
+    const before = counts()
+    const served = serveAll(remote)
+    expect(counts()).not.toEqual(before)
+    await local.close()
+    await served
+
+    expect(counts()).toEqual(before)
+  })
+})
+
 describe('writing a message', () => {
   /** Reads as much as it is told to, and no more. */
   function reader (stream: Stream): { read: (bytes: number) => Promise<void> } {
@@ -260,7 +420,7 @@ describe('writing a message', () => {
     const { read } = reader(remote)
     const length = 4 * WINDOW
     let isWritten = false
-    const written = writeMessage(local, bytes(length, 1)).then(() => { isWritten = true })
+    const written = Promise.resolve(writeMessage(local, bytes(length, 1))).then(() => { isWritten = true })
 
     await read(1)
     await settle()
@@ -295,7 +455,7 @@ describe('writing a message', () => {
     const [local] = await yamuxStreamPair()
     await local.close()
 
-    await expect(writeMessage(local, bytes(1, 1))).rejects.toMatchObject({ name: 'StreamStateError' })
+    expect(() => writeMessage(local, bytes(1, 1))).toThrow(expect.objectContaining({ name: 'StreamStateError' }))
   })
 
   it('stops waiting when it is told to', async () => {

@@ -1,0 +1,84 @@
+import { InvalidMessageError } from '@libp2p/interface'
+import { InvalidDataLengthError, InvalidDataLengthLengthError } from '@libp2p/utils'
+import { decode, encodingLength } from 'uint8-varint'
+import { Uint8ArrayList } from 'uint8arraylist'
+
+/** An unsigned varint that fits any length this protocol allows has at most five bytes. */
+export const MAX_LENGTH_LENGTH = 5
+
+/**
+ * Takes messages out of bytes as they arrive, without waiting: what it-length-prefixed does for those
+ * who read a stream as an iterable.
+ */
+export class MessageDecoder {
+  readonly #maxMessageSize: number
+  readonly #buffer = new Uint8ArrayList()
+  /** Of the message that is arriving, when that much is known. */
+  #length: number | undefined
+
+  /**
+   * @param maxMessageSize - bytes
+   */
+  constructor (maxMessageSize: number) {
+    this.#maxMessageSize = maxMessageSize
+  }
+
+  /** Whether a message has begun and is not whole. */
+  get isInside (): boolean {
+    return this.#length != null || this.#buffer.byteLength > 0
+  }
+
+  push (bytes: Uint8Array): void {
+    this.#buffer.append(bytes)
+  }
+
+  /**
+   * @returns the next message; undefined while it is not whole
+   * @throws {InvalidDataLengthError} when it is too long
+   * @throws {InvalidDataLengthLengthError} when its length does not end
+   */
+  take (): Uint8ArrayList | undefined {
+    this.#length ??= this.#takeLength()
+
+    if (this.#length == null || this.#buffer.byteLength < this.#length) {
+      return
+    }
+
+    const message = this.#buffer.sublist(0, this.#length)
+    this.#buffer.consume(this.#length)
+    this.#length = undefined
+
+    return message
+  }
+
+  /**
+   * @throws {InvalidMessageError} when the bytes end inside a message
+   */
+  end (): void {
+    if (this.isInside) {
+      throw new InvalidMessageError('The stream ended inside a message')
+    }
+  }
+
+  #takeLength (): number | undefined {
+    let length: number
+
+    try {
+      length = decode(this.#buffer)
+    } catch {
+      if (this.#buffer.byteLength > MAX_LENGTH_LENGTH) {
+        throw new InvalidDataLengthLengthError('The length of a message does not end')
+      }
+
+      return
+    }
+
+    if (length > this.#maxMessageSize) {
+      throw new InvalidDataLengthError(`A message of ${length} bytes is longer than ${this.#maxMessageSize}`)
+    }
+
+    this.#buffer.consume(encodingLength(length))
+
+    return length
+  }
+}
