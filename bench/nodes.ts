@@ -20,16 +20,14 @@ export const CERTIFY_PROTOCOL = '/bench/certify/1.0.0'
 /** Bytes of a request to register, or of an answer that lists one peer. */
 export const ECHO_SIZE = 300
 
-/** What clients publish; nobody dials them. The other one is for a record that is new. */
-const OWN_ADDRESSES = ['/ip4/192.0.2.1/tcp/4001', '/ip4/192.0.2.1/tcp/4002']
+/** What clients publish; nobody dials them. */
+const OWN_ADDRESS = '/ip4/192.0.2.1/tcp/4001'
 
 export type Point = Libp2p<{ identify: Identify, point: RendezvousPoint }>
 
 export interface Client {
   node: Libp2p
   rendezvous: RendezvousClient
-  /** Has the next registration send a record that no point has seen. */
-  changeRecord: () => void
 }
 
 const BASE: Libp2pOptions = {
@@ -74,25 +72,16 @@ export async function startPoint (store: RegistrationStore): Promise<Point> {
 }
 
 export async function startClient (points: string[], init: RendezvousClientInit = {}): Promise<Client> {
-  let published = 0
   const node = await createLibp2p({
     ...BASE,
-    addresses: { listen: [], announce: OWN_ADDRESSES },
+    addresses: { listen: [], announce: [OWN_ADDRESS] },
     services: {
       identify: identify(),
-      rendezvous: rendezvousClient({
-        ...init,
-        points,
-        addressFilter: address => address.toString() === OWN_ADDRESSES[published]
-      })
+      rendezvous: rendezvousClient({ ...init, points })
     }
   })
 
-  return {
-    node: node as unknown as Libp2p,
-    rendezvous: node.services.rendezvous,
-    changeRecord: () => { published = (published + 1) % OWN_ADDRESSES.length }
-  }
+  return { node: node as unknown as Libp2p, rendezvous: node.services.rendezvous }
 }
 
 /** Sends bytes on an open stream and waits until as many have come back. */

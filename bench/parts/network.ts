@@ -1,4 +1,5 @@
 import { measureColdListings } from '../network/cold.ts'
+import { measureFirstRegistrations } from '../network/first.ts'
 import { measureLatency } from '../network/latency.ts'
 import { measureThroughput } from '../network/throughput.ts'
 import { remotePoint } from '../remote-point.ts'
@@ -19,6 +20,7 @@ export async function part (report: Report): Promise<void> {
   const points = { memory, persistent, full, held: HELD, listings: LISTINGS }
 
   await measureLatency(points, report)
+  await measureFirstRegistrations(points, report)
   await measureColdListings(points, report)
   await measureThroughput(points, report)
 
