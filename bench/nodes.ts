@@ -2,19 +2,21 @@ import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
+import { Key } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import { rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
 import { openRecord } from './floors.ts'
 import type { Identify } from '@libp2p/identify'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { RegistrationStore, RendezvousClient, RendezvousClientInit, RendezvousPoint } from 'libp2p-rendezvous'
 
 /** Sends back what it gets: the least that a request over a stream can cost. */
 export const ECHO_PROTOCOL = '/bench/echo/1.0.0'
 
-/** Verifies the signed peer record that it gets, and sends it back. */
+/** Verifies the signed peer record that it gets, keeps it if the point keeps what it gets, and sends it back. */
 export const CERTIFY_PROTOCOL = '/bench/certify/1.0.0'
 
 /** Bytes of a request to register, or of an answer that lists one peer. */
@@ -38,8 +40,12 @@ const BASE: Libp2pOptions = {
   connectionMonitor: { enabled: false }
 }
 
-/** A point whose limits are in the way of nothing that is measured. */
-export async function startPoint (store: RegistrationStore): Promise<Point> {
+/**
+ * A point whose limits are in the way of nothing that is measured.
+ *
+ * @param datastore - where records are kept that were sent to be certified; undefined for nowhere
+ */
+export async function startPoint (store: RegistrationStore, datastore?: Datastore): Promise<Point> {
   const node = await createLibp2p({
     ...BASE,
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
@@ -62,9 +68,13 @@ export async function startPoint (store: RegistrationStore): Promise<Point> {
     stream.addEventListener('remoteCloseWrite', () => { stream.close().catch(() => {}) })
   }, { maxInboundStreams: Infinity })
 
+  let certified = 0
   await node.handle(CERTIFY_PROTOCOL, stream => {
     stream.addEventListener('message', ({ data }) => {
-      openRecord(data.subarray()).then(() => { stream.send(data) }, err => { stream.abort(err) })
+      const record = data.subarray()
+      openRecord(record)
+        .then(async () => datastore?.put(new Key(`/certified/${++certified}`), record))
+        .then(() => { stream.send(data) }, err => { stream.abort(err) })
     })
   })
 

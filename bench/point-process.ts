@@ -27,8 +27,10 @@ export interface PointUsage {
 
 const { store: kind, held, listings } = JSON.parse(process.argv[2] ?? '') as PointTask
 const directory = kind === 'persistent' ? await mkdtemp(join(tmpdir(), 'rendezvous-bench-')) : undefined
-const store = await openStore()
-const node = await startPoint(store)
+const datastore = directory == null ? undefined : new LevelDatastore(directory)
+await datastore?.open()
+const store = datastore == null ? memoryStore() : persistentStore({ datastore })
+const node = await startPoint(store, datastore)
 
 for (const size of listings) {
   await register(await real(size, `of-${size}`))
@@ -49,17 +51,6 @@ process.on('message', () => {
 })
 
 process.send?.({ address: String(node.getMultiaddrs()[0]) } satisfies PointReady)
-
-async function openStore (): Promise<RegistrationStore> {
-  if (directory == null) {
-    return memoryStore()
-  }
-
-  const datastore = new LevelDatastore(directory)
-  await datastore.open()
-
-  return persistentStore({ datastore })
-}
 
 async function register (registrations: Array<Parameters<RegistrationStore['register']>[0]>): Promise<void> {
   await Promise.all(registrations.map(registration => store.register(registration, NO_LIMITS, Date.now())))

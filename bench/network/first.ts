@@ -40,6 +40,7 @@ export async function measureFirstRegistrations ({ memory, persistent }: Points,
     seal: { run: async () => { sealed = await seal() }, runs: FLOORS },
     open: { run: async () => openRecord(sealed), runs: FLOORS },
     exchange: { ...newcomers[0].exchange(seal), runs: REGISTRATIONS },
+    exchangeKept: { ...newcomers[1].exchange(seal), runs: REGISTRATIONS },
     first: { ...newcomers[0].first, runs: REGISTRATIONS },
     firstPersistent: { ...newcomers[1].first, runs: REGISTRATIONS }
   }, { seconds: SECONDS, warmUp: WARM_UP, minRounds: 20, maxRounds: ROUNDS })
@@ -54,7 +55,9 @@ export async function measureFirstRegistrations ({ memory, persistent }: Points,
   emit(row({ name: 'floor: seal a peer record', ...about, samples: samples.seal }))
   emit(row({ name: 'floor: open and certify a peer record', ...about, samples: samples.open }))
   emit(row({ name: 'floor: the exchange (seal, send, open, echo)', ...about, samples: samples.exchange, against: floor }))
+  emit(row({ name: 'floor: the exchange, with one entry to the datastore', ...about, samples: samples.exchangeKept, against: { name: 'the exchange', samples: samples.exchange, counts: 'cost' } }))
   emit(row({ name: 'first registration', ...about, samples: samples.first, against: floor, target: { ratio: 0.85 } }))
   emit(row({ name: 'first registration, compared with the exchange', ...about, samples: samples.first, against: { name: 'the exchange', samples: samples.exchange, counts: 'rate' } }))
   emit(row({ name: 'first registration, persistent store', ...about, samples: samples.firstPersistent, against: { name: 'memory store', samples: samples.first, counts: 'cost' }, target: { ratio: 1.3 } }))
+  emit(row({ name: 'first registration, persistent store, compared with the exchange', ...about, samples: samples.firstPersistent, against: { name: 'the exchange, with one entry to the datastore', samples: samples.exchangeKept, counts: 'rate' } }))
 }

@@ -40,18 +40,21 @@ interface Measured {
 }
 
 /** Many clients at a time, each in a node of its own, all of them in this process. */
-export async function measureThroughput ({ memory, full, held }: Points, { progress, row: emit }: Report): Promise<void> {
+export async function measureThroughput ({ memory, persistent, full, held }: Points, { progress, row: emit }: Report): Promise<void> {
   const ofMemory: Caller[] = []
+  const ofPersistent: Caller[] = []
   const ofFull: Caller[] = []
 
   for (const count of CLIENTS) {
     progress(`${count} ${count === 1 ? 'client' : 'clients'} at a time`)
     await addCallers(ofMemory, memory, count)
+    await addCallers(ofPersistent, persistent, count)
     await addCallers(ofFull, full, count)
 
     const echoed: Measured = { name: 'echo', load: load() }
     const refreshed: Measured = { name: 'refresh', load: load(), against: echoed }
     const discovered: Measured = { name: 'discover, limit 1', load: load(), against: echoed }
+    const refreshedPersistent: Measured = { name: 'refresh, persistent store', load: load(), against: refreshed }
     const refreshedFull: Measured = { name: `refresh, ${held.toLocaleString('en')} held`, load: load(), against: refreshed }
     const discoveredFull: Measured = { name: `discover, limit 1, ${held.toLocaleString('en')} held`, load: load(), against: discovered }
 
@@ -59,11 +62,12 @@ export async function measureThroughput ({ memory, full, held }: Points, { progr
       echo: { run: async () => press(memory, ofMemory.map(({ echo }) => echo), echoed.load) },
       refresh: { run: async () => press(memory, ofMemory.map(({ refresh }) => refresh), refreshed.load) },
       discover: { run: async () => press(memory, ofMemory.map(({ discover }) => discover), discovered.load) },
+      refreshPersistent: { run: async () => press(persistent, ofPersistent.map(({ refresh }) => refresh), refreshedPersistent.load) },
       refreshFull: { run: async () => press(full, ofFull.map(({ refresh }) => refresh), refreshedFull.load) },
       discoverFull: { run: async () => press(full, ofFull.map(({ discover }) => discover), discoveredFull.load) }
     }, { seconds: SECONDS_EACH, warmUp: 1, minRounds: 4 })
 
-    for (const measured of [echoed, refreshed, discovered, refreshedFull, discoveredFull]) {
+    for (const measured of [echoed, refreshed, discovered, refreshedPersistent, refreshedFull, discoveredFull]) {
       rows(measured, count).forEach(emit)
     }
   }
