@@ -22,7 +22,7 @@ import type { HealthServer } from './http.ts'
 import type { CommandContext } from './main.ts'
 import type { Output } from './output.ts'
 import type { RendezvousPoint, RendezvousPointInit } from '../index.ts'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
 export const DEFAULT_MAX_CONNECTIONS = 5_000
@@ -67,8 +67,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     const store = data == null ? undefined : persistentStore({ datastore: data.datastore })
     node = await createNode(values, listen.map(String), data?.privateKey, { ...init, ...(store == null ? {} : { store }) })
     await start(node)
-    const forgetting = setInterval(() => { forgetLeftPeers(node as PointNode).catch(() => {}) }, FORGET_INTERVAL)
-    opened.unshift(() => { clearInterval(forgetting) })
+    opened.unshift(forgetPeers(node as PointNode))
 
     if (json) {
       output.json(readyEvent(node, health))
@@ -119,8 +118,8 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       connectionMonitor: { enabled: false },
       ...(values.http == null ? {} : { metrics: (await import('@libp2p/prometheus-metrics')).prometheusMetrics() }),
       services: {
-        // answers who asks; of its clients a point needs to know nothing but what they register
-        identify: identify({ runOnConnectionOpen: false }),
+        // it tells which clients can read which records
+        identify: identify(),
         rendezvousPoint: rendezvousPoint(init)
       }
     })
@@ -159,9 +158,23 @@ async function startHealth ({ http }: Values, isHealthy: () => boolean): Promise
 }
 
 /**
- * libp2p remembers every peer that ever opened a stream, for hours after it has left. A point that
- * anybody may connect to cannot afford that.
+ * libp2p remembers every peer for hours after it has left. A point that anybody may connect to cannot
+ * afford that, so a peer is forgotten when it leaves, and what is written down of it later with the next
+ * sweep.
+ *
+ * @returns what ends it
  */
+function forgetPeers (node: PointNode): () => void {
+  const sweeping = setInterval(() => { forgetLeftPeers(node).catch(() => {}) }, FORGET_INTERVAL)
+  const onLeft = ({ detail: peer }: CustomEvent<PeerId>): void => { node.peerStore.delete(peer).catch(() => {}) }
+  node.addEventListener('peer:disconnect', onLeft)
+
+  return () => {
+    clearInterval(sweeping)
+    node.removeEventListener('peer:disconnect', onLeft)
+  }
+}
+
 export async function forgetLeftPeers (node: Pick<Libp2p, 'getPeers' | 'peerStore'>): Promise<void> {
   const connected = new Set(node.getPeers().map(String))
 

@@ -43,7 +43,7 @@ export interface Answer {
   pages?: number
 }
 
-/** Signatures that are remembered as verified; with the usual envelope, a megabyte or two. */
+/** Records that are remembered as verified, at the most twice as many: with the usual envelope, 16 MiB of them. */
 const REMEMBERED_RECORDS = 4_096
 
 /** Pages looked through for a peer that can read only some records. */

@@ -153,7 +153,9 @@ export class PeerRecords {
       }
     }
 
-    const { envelope, record } = openEnvelope(bytes)
+    // a copy, for what is kept of it must not hold on to whatever the stream read beside it; `slice` of
+    // a Buffer is none
+    const { envelope, record } = openEnvelope(new Uint8Array(bytes))
 
     return {
       peerId: record.peerId,
@@ -226,9 +228,7 @@ function openEnvelope (bytes: Uint8Array): { envelope: RecordEnvelope, record: S
       multiaddrs: record.multiaddrs,
       sequence: record.seqNumber,
       domain,
-      // a copy, for the message this came in shares its buffer with whatever the stream read beside it;
-      // `slice` of a Buffer is none
-      envelope: new Uint8Array(bytes)
+      envelope: bytes
     }
   }
 }

@@ -1,6 +1,9 @@
 /** Few enough to move on a removal, enough that finding a chunk among a million entries stays cheap. */
 const CHUNK_SIZE = 256
 
+/** In milliseconds: how finely a chunk knows when its entries expire. */
+const SECOND = 1_000
+
 interface Entry {
   readonly sequence: number
   readonly expires: number
@@ -11,9 +14,11 @@ interface Chunk<T> {
   readonly entries: T[]
   /** Those of the entries: a search that has to look into entries waits for memory at every step. */
   readonly sequences: number[]
-  /** No entry of the chunk expires before this. */
+  /**
+   * The seconds at whose end the first and the last of its entries have expired. A number of milliseconds
+   * would be too large to lie in the chunk itself, and be one more place in memory to wait for.
+   */
   firstExpiry: number
-  /** No entry of the chunk outlives this. */
   lastExpiry: number
 }
 
@@ -34,10 +39,11 @@ export class SequenceList<T extends Entry> {
 
   /** The entry's sequence has to be higher than all before. */
   append (entry: T): void {
+    const expiry = Math.ceil(entry.expires / SECOND)
     let chunk = this.#last
 
     if (chunk == null || chunk.entries.length >= CHUNK_SIZE) {
-      chunk = { entries: [], sequences: [], firstExpiry: Infinity, lastExpiry: -Infinity }
+      chunk = { entries: [], sequences: [], firstExpiry: expiry, lastExpiry: expiry }
       this.#last = chunk
       this.#chunks.push(chunk)
       this.#starts.push(entry.sequence)
@@ -46,8 +52,8 @@ export class SequenceList<T extends Entry> {
     this.#size++
     chunk.entries.push(entry)
     chunk.sequences.push(entry.sequence)
-    chunk.firstExpiry = Math.min(chunk.firstExpiry, entry.expires)
-    chunk.lastExpiry = Math.max(chunk.lastExpiry, entry.expires)
+    chunk.firstExpiry = Math.min(chunk.firstExpiry, expiry)
+    chunk.lastExpiry = Math.max(chunk.lastExpiry, expiry)
   }
 
   /** The entry has to be in the list. */
@@ -78,14 +84,16 @@ export class SequenceList<T extends Entry> {
       const { entries, sequences, firstExpiry, lastExpiry } = this.#chunks[index] as Chunk<T>
 
       // a million that expired together are passed over chunk by chunk
-      if (lastExpiry <= now) {
+      if (lastExpiry * SECOND <= now) {
         continue
       }
+
+      const areAlive = (firstExpiry - 1) * SECOND >= now
 
       for (let i = firstAfter(sequences, sequence); i < entries.length && found.length < limit; i++) {
         const entry = entries[i] as T
 
-        if (firstExpiry > now || entry.expires > now) {
+        if (areAlive || entry.expires > now) {
           found.push(entry)
         }
       }

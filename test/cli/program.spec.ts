@@ -15,6 +15,7 @@ import { rendezvousClient } from '../../src/index.ts'
 import { build, endPrograms, Program, run } from './program.ts'
 import type { RendezvousClient } from '../../src/index.ts'
 import type { Libp2p } from '@libp2p/interface'
+import type { Libp2pOptions } from 'libp2p'
 import type { AddressInfo } from 'node:net'
 
 const TCP = '/ip4/127.0.0.1/tcp/0'
@@ -49,8 +50,9 @@ async function startPoint (...args: string[]): Promise<{ point: Program, ready: 
 }
 
 /** A node of its own that uses that point. */
-async function startNode (point: string): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
+async function startNode (point: string, options: Libp2pOptions = {}): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
   const node = await createLibp2p({
+    ...options,
     addresses: { listen: [TCP] },
     transports: [tcp(), webSockets()],
     connectionEncrypters: [noise()],
@@ -108,6 +110,18 @@ describe('the point', () => {
     expect(found.map(({ id }) => id.toString())).to.deep.equal([registrant.peerId.toString()])
     // the wire has whole seconds, rounded up
     expect(found[0]?.expires).to.be.within(Number(registration?.expires) - 5_000, Number(registration?.expires) + 5_000)
+  })
+
+  it('lists to a peer of rust-libp2p only what it can read', async () => {
+    const { overTcp } = await startPoint()
+    const registrant = await startNode(overTcp)
+    await registrant.services.rendezvous.register('my-app')
+    const listedTo = async ({ services: { rendezvous } }: typeof registrant): Promise<number> => (await rendezvous.discoverPage('my-app', { point: overTcp })).peers.length
+
+    expect(await listedTo(await startNode(overTcp))).to.equal(1)
+    const rust = await startNode(overTcp, { nodeInfo: { userAgent: 'rust-libp2p/0.57.1' } })
+    // the point first has to hear from it what it is
+    await expect.poll(async () => listedTo(rust)).to.equal(0)
   })
 
   it('keeps nothing in memory', async () => {
