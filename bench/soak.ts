@@ -69,8 +69,8 @@ const PATIENT = { dialTimeout: PATIENCE, addressDialTimeout: PATIENCE, outboundS
 
 /** Verified signatures that a point remembers at the most. */
 const CACHED = 8_400
-/** Fewer than the rate limit lets a peer make at once. */
-const RECORDS_OF_A_PEER = 420
+/** Fewer than the rate limit lets a peer make at once: each has a signature to verify. */
+const RECORDS_OF_A_PEER = 120
 
 /** What Node adds to each delay that it measures: the interval at which it looks. */
 const RESOLUTION = 0.01

@@ -230,6 +230,7 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    * @throws {NoPointsError} when there is no point yet
    * @throws {NoAddressesError} when this node has no address yet
    * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
    * @throws {AbortError}
    */
   register (namespace: string, options?: RegisterOptions): Promise<Registration[]>
@@ -241,6 +242,7 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    *
    * @throws {AggregateError} when no point could be told
    * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
    * @throws {AbortError}
    */
   unregister (namespace: string, options?: PointOptions): Promise<void>
@@ -255,16 +257,18 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    * @throws {AggregateError} after the last peer, when no point could be read to its end
    * @throws {NoPointsError} when there is no point
    * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
    * @throws {AbortError} when the signal aborts, or this node stops
    */
   discover (namespace?: string, options?: DiscoverOptions): AsyncGenerator<DiscoveredPeer>
 
   /**
    * Finds the peers registered under a namespace, and then each new one as it comes, until the caller
-   * stops iterating, the signal aborts, or this node stops. A peer comes again when it registers after having expired.
+   * stops iterating or this node stops. A peer comes again when it registers after having expired.
    *
    * @throws {InvalidParametersError} when an argument is out of its range
-   * @throws {AbortError}
+   * @throws {NotStartedError} when this node is not started
+   * @throws {AbortError} when the signal aborts
    */
   watch (namespace: string, options?: PointOptions): AsyncGenerator<DiscoveredPeer>
 
@@ -274,7 +278,10 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    * @throws {RendezvousError} the subclass of the status that the point answered with
    * @throws {ProtocolError} when the response breaks the protocol
    * @throws {TimeoutError}
+   * @throws {UnsupportedProtocolError} when the peer is no rendezvous point
+   * @throws what libp2p says of a failed dial
    * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
    * @throws {AbortError}
    */
   discoverPage (namespace: string | undefined, options: DiscoverPageOptions): Promise<DiscoverPage>

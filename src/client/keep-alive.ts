@@ -233,6 +233,10 @@ export class KeepAlive {
     const start = Date.now()
     const sealed = await record.seal()
 
+    if (sealed == null) {
+      throw new NoAddressesError(`This node has no address yet to register "${namespace}" with`, { namespace })
+    }
+
     if (!this.#isKept(slot)) {
       throw new AbortError(`"${namespace}" was unregistered meanwhile`)
     }

@@ -1,5 +1,4 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { NoAddressesError } from '../protocol/errors.ts'
 import { otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
 import { Stopwatch } from './stopwatch.ts'
 import type { RendezvousClientComponents } from './index.ts'
@@ -61,15 +60,13 @@ export class OwnRecord {
     return this.#addresses()?.fingerprint
   }
 
-  /**
-   * @throws {NoAddressesError} while there is no address to publish
-   */
-  async seal (): Promise<SealedRecord> {
+  /** Undefined while there is no address to publish. */
+  async seal (): Promise<SealedRecord | undefined> {
     const { peerId, privateKey } = this.#components
     const addresses = this.#addresses()
 
     if (addresses == null) {
-      throw new NoAddressesError()
+      return
     }
 
     const { multiaddrs, fingerprint } = addresses

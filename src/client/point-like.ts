@@ -31,8 +31,11 @@ export function parsePoint (point: PointLike): PointReference {
     const address = multiaddr(point)
 
     return { peerId: peerIdOf(address), address }
-  } catch (err: any) {
-    throw new InvalidParametersError(`Not a rendezvous point: "${point}": ${err.message}`)
+  } catch (err) {
+    // what the parser says is about its own terms
+    throw err instanceof InvalidParametersError
+      ? err
+      : new InvalidParametersError(`A rendezvous point is named by its peer id or by an address that ends in it, not "${String(point)}"`)
   }
 }
 

@@ -97,7 +97,7 @@ export class Points {
    * @throws {NoPointsError} when there is none
    * @throws {InvalidParametersError} when the name is not one
    */
-  select (point: PointLike | undefined): RemotePoint[] {
+  select (point: PointLike | undefined, namespace: string | undefined): RemotePoint[] {
     if (point != null) {
       return [this.get(point)]
     }
@@ -105,7 +105,9 @@ export class Points {
     const points = this.defaults
 
     if (points.length === 0) {
-      throw new NoPointsError()
+      throw namespace == null
+        ? new NoPointsError()
+        : new NoPointsError(`No rendezvous point is known to ask about "${namespace}"`, { namespace })
     }
 
     return points

@@ -224,7 +224,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     }
 
     const isNamed = point != null
-    const points = this.#points.select(point).map(({ peerId }) => peerId)
+    const points = this.#points.select(point, namespace).map(({ peerId }) => peerId)
 
     if (isNamed) {
       points.forEach(point => { this.#everywhere.get(namespace)?.except.delete(point.toString()) })
@@ -280,7 +280,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkLimit(limit)
     this.#checkStarted()
 
-    const points = this.#points.select(point)
+    const points = this.#points.select(point, namespace)
     const either = this.#orStopping(signal)
     const merge = new Merge({
       limit,

@@ -1,8 +1,8 @@
-import { AbortError, ProtocolError } from '@libp2p/interface'
+import { AbortError, ProtocolError, StreamResetError } from '@libp2p/interface'
 import { MAX_ACCEPTED_RESPONSE_SIZE } from '../protocol/constants.ts'
 import { readMessages, writeMessage } from '../protocol/framing.ts'
 import { Deadline } from './deadline.ts'
-import type { Stream } from '@libp2p/interface'
+import type { Stream, StreamCloseEvent } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** How long a point may take to end a stream after a message that has no response. */
@@ -137,7 +137,7 @@ export class Session {
     } catch (err) {
       // whatever the work made of being ended, this is why
       deadline.throwIfOver()
-      throw err
+      throw asError(err, name)
     } finally {
       deadline.clear()
       this.#deadlines.delete(deadline)
@@ -243,6 +243,11 @@ export class Session {
       this.#channel = undefined
     }
   }
+}
+
+/** libp2p rejects some promises with the event that ended what they waited for. */
+function asError (reason: unknown, name: string): Error {
+  return reason instanceof Error ? reason : (reason as StreamCloseEvent).error ?? new StreamResetError(`${name} closed the stream`)
 }
 
 function asProtocolError (err: any): Error {

@@ -21,6 +21,9 @@ const WAITS = ['discoverInterval', 'timeout'] as const
  * @throws {InvalidParametersError} when a value is out of its range
  */
 export function clientSettings (init: RendezvousClientInit): ClientSettings {
+  checkList('points', init.points)
+  checkList('namespaces', init.namespaces)
+
   const settings: ClientSettings = {
     points: (init.points ?? []).map(addressOf),
     namespaces: init.namespaces ?? [],
@@ -48,6 +51,13 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
 export function checkDuration (name: string, ms: number, max: number = Number.MAX_SAFE_INTEGER): void {
   if (typeof ms !== 'number' || !(ms > 0 && ms <= max)) {
     throw new InvalidParametersError(`${name} must be a number of milliseconds above 0 and at most ${max}, not ${ms}`)
+  }
+}
+
+/** One alone is easily given in its place, and would be taken for its letters. */
+function checkList (name: string, list: unknown): void {
+  if (list != null && !Array.isArray(list)) {
+    throw new InvalidParametersError(`${name} must be a list, not ${String(list)}`)
   }
 }
 

@@ -38,8 +38,8 @@ export class Allowance {
   }
 
   /** Counts what an answer costs beyond its request. */
-  answer (peer: PeerId, { response, pages = 1 }: Pick<Answer, 'response' | 'pages'>): void {
-    const cost = Math.floor((response?.byteLength ?? 0) / RESPONSE_SHARE) + pages - 1
+  answer (peer: PeerId, { response, work }: Pick<Answer, 'response' | 'work'>): void {
+    const cost = Math.floor((response?.byteLength ?? 0) / RESPONSE_SHARE) + work
 
     if (cost > 0) {
       this.#limiter.penalty(peer.toString(), cost)

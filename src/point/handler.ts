@@ -2,7 +2,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { raceSignal } from 'race-signal'
 import { decodeStrictly } from '../protocol/codec.ts'
 import { Status } from '../protocol/errors.ts'
-import { andThen } from '../protocol/maybe-promise.ts'
+import { andThen, maybePromise } from '../protocol/maybe-promise.ts'
 import { Message } from '../protocol/message.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { domainOf, InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
@@ -39,9 +39,17 @@ export interface Answer {
   /** UNREGISTER has none, whatever its outcome. */
   response: Uint8Array | undefined
   outcome: Outcome
-  /** Of the store, that were looked through; one unless it says otherwise. */
-  pages?: number
+  /** What it took beyond a request that is answered from memory, in such requests. */
+  work: number
 }
+
+/** Of one request, as it adds up. */
+interface Effort {
+  work: number
+}
+
+/** To verify a signature takes as long as some small requests; with a key that Node has no code of its own for, many. */
+const VERIFICATION = 5
 
 /** Records that are remembered as verified, at the most twice as many: with the usual envelope, 16 MiB of them. */
 const REMEMBERED_RECORDS = 4_096
@@ -83,18 +91,19 @@ export class RequestHandler {
    */
   handle (peer: PeerId, request: Uint8Array | Uint8ArrayList, now: number, context: RequestContext): MaybePromise<Answer> {
     const message = decodeRequest(request)
+    const effort: Effort = { work: 0 }
 
-    const refuse = (err: unknown): Answer => refused(message, err instanceof Refusal
+    const toAnswer = (err: unknown): Answer => refused(message, effort, err instanceof Refusal
       ? err
       // its words are for the log of this node, not for a peer
       : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', err))
 
     try {
-      const answer = this.#decide(peer, message, now, context)
+      const answer = this.#decide(peer, message, now, context, effort)
 
-      return answer instanceof Promise ? answer.catch(refuse) : answer
+      return answer instanceof Promise ? answer.catch(toAnswer) : answer
     } catch (err) {
-      return refuse(err)
+      return toAnswer(err)
     }
   }
 
@@ -104,31 +113,31 @@ export class RequestHandler {
    * @throws {InvalidMessageError} as `handle` does
    */
   refuse (request: Uint8Array | Uint8ArrayList, status: ErrorStatus, statusText: string): Answer {
-    return refused(decodeRequest(request), new Refusal(status, statusText))
+    return refused(decodeRequest(request), { work: 0 }, new Refusal(status, statusText))
   }
 
-  #decide (peer: PeerId, { register, discover, unregister }: Request, now: number, context: RequestContext): MaybePromise<Answer> {
+  #decide (peer: PeerId, { register, discover, unregister }: Request, now: number, context: RequestContext, effort: Effort): MaybePromise<Answer> {
     if (register != null) {
-      return this.#register(peer, register, now, context)
+      return this.#register(peer, register, now, context, effort)
     } else if (discover != null) {
-      return this.#discover(peer, discover, now, context)
+      return this.#discover(peer, discover, now, context, effort)
     }
 
     return this.#unregister(peer, unregister, now, context)
   }
 
-  #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext): MaybePromise<Answer> {
+  #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext, effort: Effort): MaybePromise<Answer> {
     const namespace = this.#checkNamespace(ns)
     const ttl = this.#checkTtl(wireTtl)
 
-    return andThen(this.#checkRecord(peer, signedPeerRecord, namespace, context), envelope => {
+    return andThen(this.#checkRecord(peer, signedPeerRecord, namespace, context, effort), envelope => {
       const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, ttl }
 
-      return andThen(this.#ask(context, store => store.register(registration, this.#settings, now)), result => this.#registered(result, ttl))
+      return andThen(this.#ask(context, store => store.register(registration, this.#settings, now)), result => this.#registered(result, ttl, effort))
     })
   }
 
-  #registered (result: RegisterResult, ttl: number): Answer {
+  #registered (result: RegisterResult, ttl: number, { work }: Effort): Answer {
     if ('limit' in result) {
       throw new Refusal(Status.E_UNAVAILABLE, `${result.limit} (${this.#settings[result.limit]}) is reached`)
     }
@@ -141,38 +150,40 @@ export class RequestHandler {
       response: Message.encode({
         type: Message.MessageType.REGISTER_RESPONSE,
         registerResponse: { status: Status.OK, ttl: toWireTtl(ttl) }
-      })
+      }),
+      work
     }
   }
 
   #unregister (peer: PeerId, unregister: Message.Unregister | undefined, now: number, context: RequestContext): MaybePromise<Answer> {
     return andThen(this.#ask(context, store => store.unregister(unregister?.ns ?? '', peer.toString(), now)), registration => ({
       outcome: registration == null ? { type: 'nothing' } : { type: 'registration:removed', registration },
-      response: undefined
+      response: undefined,
+      work: 0
     }))
   }
 
-  #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext): MaybePromise<Answer> {
+  #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext, effort: Effort): MaybePromise<Answer> {
     const namespace = ns == null || ns === '' ? undefined : this.#checkNamespace(ns)
     const query: ListQuery = { namespace, after: checkCookie(cookie, namespace), limit: this.#pageSize(limit) }
     const isAuthorized = this.#checkAuthorized({ peer, action: 'discover', namespace, connection: context.connection, signal: context.signal })
 
-    return andThen(isAuthorized, () => andThen(this.#page(query, now, context), ({ pages, ...page }) => {
+    return andThen(isAuthorized, () => andThen(this.#page(query, now, context, effort), page => {
       const { response, registrations } = encodeListing(page, namespace, now)
 
       return {
         outcome: { type: 'discover:served', namespace, registrations },
         response,
-        pages
+        work: effort.work
       }
     }))
   }
 
   /**
-   * A page of what the peer can read, and how many were looked through for it. It is empty only when
-   * there is nothing more, or nothing to read in so many pages.
+   * A page of what the peer can read. It is empty only when there is nothing more, or nothing to read in
+   * so many pages.
    */
-  #page (query: ListQuery, now: number, context: RequestContext, pages: number = 1): MaybePromise<Page & { pages: number }> {
+  #page (query: ListQuery, now: number, context: RequestContext, effort: Effort): MaybePromise<Page> {
     const { reads } = context
     const limit = reads == null ? query.limit : this.#settings.maxDiscoverLimit
 
@@ -182,17 +193,19 @@ export class RequestHandler {
       }
 
       if (reads == null || page.registrations.length === 0) {
-        return { ...page, pages }
+        return page
       }
 
       const registrations = page.registrations.filter(({ signedPeerRecord }) => domainOf(signedPeerRecord) === reads)
 
-      if (registrations.length > 0 || pages === MAX_PAGES_READ) {
+      if (registrations.length > 0 || effort.work === MAX_PAGES_READ - 1) {
         // the response's cookie is that of the last one in it
-        return { registrations: registrations.slice(0, query.limit), cursor: page.cursor, pages }
+        return { registrations: registrations.slice(0, query.limit), cursor: page.cursor }
       }
 
-      return this.#page({ ...query, after: page.cursor }, now, context, pages + 1)
+      effort.work++
+
+      return this.#page({ ...query, after: page.cursor }, now, context, effort)
     })
   }
 
@@ -218,7 +231,7 @@ export class RequestHandler {
   }
 
   /** The checks of a record, the cheap ones first: to verify a signature costs more than all others. */
-  #checkRecord (peer: PeerId, envelope: Uint8Array | undefined, namespace: string, context: RequestContext): MaybePromise<Uint8Array> {
+  #checkRecord (peer: PeerId, envelope: Uint8Array | undefined, namespace: string, context: RequestContext, effort: Effort): MaybePromise<Uint8Array> {
     if (envelope == null) {
       throw new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, 'a signed peer record is required')
     }
@@ -233,7 +246,15 @@ export class RequestHandler {
 
         const isAuthorized = this.#checkAuthorized({ peer, action: 'register', namespace, connection: context.connection, signal: context.signal })
 
-        return andThen(isAuthorized, () => andThen(record.certify(), ({ envelope }) => envelope))
+        return andThen(isAuthorized, () => {
+          const certified = record.certify()
+
+          if (certified instanceof Promise) {
+            effort.work += VERIFICATION
+          }
+
+          return andThen(certified, ({ envelope }) => envelope)
+        })
       },
       err => err instanceof InvalidRecordError ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, err.message) : err
     )
@@ -254,7 +275,7 @@ export class RequestHandler {
   #ask <T> ({ signal }: RequestContext, question: (store: RegistrationStore) => MaybePromise<T>): MaybePromise<T> {
     return explained(
       () => {
-        const answer = question(this.#store)
+        const answer = maybePromise(question(this.#store))
 
         return answer instanceof Promise ? raceSignal(answer, signal) : answer
       },
@@ -307,14 +328,15 @@ function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   throw new InvalidMessageError(`Not a request: ${type ?? 'a message without a type'}`)
 }
 
-function refused (message: Request, { status, message: statusText, cause }: Refusal): Answer {
+function refused (message: Request, { work }: Effort, { status, message: statusText, cause }: Refusal): Answer {
   if (message.register != null) {
     return {
       outcome: { type: 'registration:rejected', namespace: message.register.ns, status, statusText, cause },
       response: Message.encode({
         type: Message.MessageType.REGISTER_RESPONSE,
         registerResponse: { status, statusText }
-      })
+      }),
+      work
     }
   }
 
@@ -324,13 +346,15 @@ function refused (message: Request, { status, message: statusText, cause }: Refu
       response: Message.encode({
         type: Message.MessageType.DISCOVER_RESPONSE,
         discoverResponse: { registrations: [], status, statusText }
-      })
+      }),
+      work
     }
   }
 
   return {
     outcome: { type: 'unregister:rejected', namespace: message.unregister?.ns, status, statusText, cause },
-    response: undefined
+    response: undefined,
+    work
   }
 }
 

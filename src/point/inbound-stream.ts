@@ -2,6 +2,7 @@ import { setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
 import { serveMessages, writeMessage } from '../protocol/framing.ts'
 import { andThen } from '../protocol/maybe-promise.ts'
+import type { Pace } from './pace.ts'
 import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Stream } from '@libp2p/interface'
@@ -54,6 +55,7 @@ export interface AnswerRequest {
 export class InboundStream {
   readonly #stream: Stream
   readonly #settings: PointSettings
+  readonly #pace: Pace
   readonly #answer: AnswerRequest
   readonly #finished = Promise.withResolvers<void>()
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -66,9 +68,10 @@ export class InboundStream {
   #isArriving = false
   #isFinishing = false
 
-  constructor (stream: Stream, settings: PointSettings, answer: AnswerRequest) {
+  constructor (stream: Stream, settings: PointSettings, pace: Pace, answer: AnswerRequest) {
     this.#stream = stream
     this.#settings = settings
+    this.#pace = pace
     this.#answer = answer
     stream.maxReadBufferLength = Math.max(MAX_READ_BUFFER, settings.maxMessageSize)
   }
@@ -122,10 +125,12 @@ export class InboundStream {
   }
 
   #serveRequest (request: Uint8ArrayList): MaybePromise<void> {
-    if (this.#isFinishing) {
+    // where an answer cannot be sent any more, nothing is done
+    if (this.#isFinishing || this.#stream.writeStatus !== 'writable') {
       return
     }
 
+    this.#pace.begin()
     this.#isIdle = false
     this.#isArriving = false
 
@@ -139,7 +144,11 @@ export class InboundStream {
       this.#after(this.#settings.requestTimeout, () => { this.#pointless.abort() })
     }
 
-    return andThen(response, response => andThen(this.#respond(response), () => { this.#endRequest() }))
+    return andThen(response, response => andThen(this.#respond(response), () => {
+      this.#endRequest()
+
+      return this.#pace.end()
+    }))
   }
 
   #respond (response: Uint8Array | undefined): MaybePromise<void> {

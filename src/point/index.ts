@@ -46,7 +46,7 @@ export interface RendezvousPointInit {
    * The shortest lifetime a registration may ask for, in milliseconds. A shorter one is refused with
    * E_INVALID_TTL.
    *
-   * @default 7_200_000 (2 hours)
+   * @default 7_200_000 (2 hours), or `maxTtl` when that is shorter
    */
   minTtl?: number
 
@@ -61,7 +61,7 @@ export interface RendezvousPointInit {
    * The longest lifetime a registration may ask for, in milliseconds. A longer one is refused with
    * E_INVALID_TTL.
    *
-   * @default 259_200_000 (72 hours)
+   * @default 259_200_000 (72 hours), or `minTtl` when that is longer
    */
   maxTtl?: number
 
@@ -134,6 +134,7 @@ export interface RendezvousPointInit {
   /**
    * What one peer may ask for; what is over it is refused with E_UNAVAILABLE once the interval has
    * passed, or half of `requestTimeout`. When a peer goes on nevertheless, its connection is closed.
+   * A new stream counts as two requests, a signature to verify as five, and a large response as several.
    * `false` for no limit.
    *
    * @default { requests: 1_000, interval: 10_000 }, which are some 330 requests on a stream each
@@ -217,8 +218,11 @@ export interface RendezvousPointEvents {
   'registration:removed': CustomEvent<RegistrationDetail>
   /** A registration reached the end of its lifetime. */
   'registration:expired': CustomEvent<RegistrationDetail>
+  /** A registration was refused. */
   'registration:rejected': CustomEvent<RegistrationRejectedDetail>
+  /** A page was listed to a peer. */
   'discover:served': CustomEvent<DiscoverServedDetail>
+  /** A listing was refused. */
   'discover:rejected': CustomEvent<DiscoverRejectedDetail>
 }
 

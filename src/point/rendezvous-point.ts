@@ -2,6 +2,7 @@ import { serviceCapabilities } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
+import { raceSignal } from 'race-signal'
 import { Status } from '../protocol/errors.ts'
 import { andThen } from '../protocol/maybe-promise.ts'
 import { memoryStore } from '../store/memory.ts'
@@ -9,6 +10,7 @@ import { Allowance } from './allowance.ts'
 import { RequestHandler } from './handler.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
+import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
 import type { Answer, Outcome } from './handler.ts'
 import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './index.ts'
@@ -50,6 +52,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #handler: RequestHandler
   readonly #metrics: PointMetrics
   readonly #log: Logger
+  readonly #pace = new Pace()
   readonly #streams = new Set<InboundStream>()
   readonly #allowance: Allowance | undefined
   /** Connections to peers that fail a listing with a record in a form they cannot read. */
@@ -59,6 +62,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #expiryTimer: ReturnType<typeof setTimeout> | undefined
   #expiryDue = Infinity
   #expiring: Promise<void> | undefined
+  #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor (components: RendezvousPointComponents, init: RendezvousPointInit = {}) {
@@ -97,18 +101,29 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#stopping = new AbortController()
     this.#closing = undefined
     setMaxListeners(Infinity, this.#stopping.signal)
+    this.#starting = this.#start()
+
+    await this.#starting
+  }
+
+  async #start (): Promise<void> {
+    try {
+      await this.#store.start?.()
+    } catch (err) {
+      this.#isStarted = false
+      throw err
+    }
 
     this.#components.events.addEventListener('peer:identify', this.#onIdentify)
 
     try {
-      await this.#store.start?.()
       await this.#components.registrar.handle(this.protocol, this.#onStream, {
         // kept by this service: streams that libp2p resets are counted by nobody
         maxInboundStreams: Infinity,
         runOnLimitedConnection: this.#init.runOnLimitedConnection
       })
     } catch (err) {
-      await this.stop().catch(() => {})
+      await this.#stop().catch(() => {})
       throw err
     }
 
@@ -117,15 +132,18 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   /** While the connections are still open: answers what is in flight and closes the streams. */
   async beforeStop (): Promise<void> {
-    if (this.#isStarted) {
-      this.#closing ??= this.#close()
-    }
-
-    await this.#closing
+    // what is half started cannot be stopped
+    await this.#starting?.catch(() => {})
+    await this.#closeOnce()
   }
 
   async stop (): Promise<void> {
     await this.beforeStop()
+    await this.#stop()
+  }
+
+  async #stop (): Promise<void> {
+    await this.#closeOnce()
 
     if (this.#isStarted) {
       this.#isStarted = false
@@ -134,12 +152,22 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
+  async #closeOnce (): Promise<void> {
+    if (this.#isStarted) {
+      this.#closing ??= this.#close()
+    }
+
+    await this.#closing
+  }
+
   async #close (): Promise<void> {
     this.#stopping.abort()
     this.#components.events.removeEventListener('peer:identify', this.#onIdentify)
     clearTimeout(this.#expiryTimer)
     this.#expiryDue = Infinity
-    await this.#components.registrar.unhandle(this.protocol)
+    await this.#components.registrar.unhandle(this.protocol).catch(err => {
+      this.#log.error('could not take back the protocol - %e', err)
+    })
     await Promise.all([this.#expiring, ...[...this.#streams].map(async stream => stream.finish())])
   }
 
@@ -151,7 +179,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     const peer = connection.remotePeer
-    const inbound: InboundStream = new InboundStream(stream, this.#settings, (request, signal) => {
+    const inbound: InboundStream = new InboundStream(stream, this.#settings, this.#pace, (request, signal) => {
       const wait = this.#allowance?.request(peer) ?? 0
       const answer = wait > 0
         ? this.#refuse(inbound, request, wait, signal)
@@ -296,7 +324,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   /** Removes one batch, and returns the milliseconds after which the next may follow. */
   async #expire (): Promise<number> {
     try {
-      const expired = await this.#store.expire(Date.now(), EXPIRY_BATCH)
+      const expired = await this.#inTime(this.#store.expire(Date.now(), EXPIRY_BATCH))
 
       if (expired.length === 0) {
         return EXPIRY_PAUSE
@@ -314,6 +342,11 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
       return EXPIRY_RETRY
     }
+  }
+
+  /** A store that does not answer must not keep the point from stopping. */
+  async #inTime <T> (answer: MaybePromise<T>): Promise<T> {
+    return raceSignal(Promise.resolve(answer), AbortSignal.timeout(this.#settings.requestTimeout))
   }
 }
 

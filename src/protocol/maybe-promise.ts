@@ -4,7 +4,16 @@
  */
 export type MaybePromise<T> = T | Promise<T>
 
+/** What somebody else's code returns, whose promises may be of another kind. */
+export function maybePromise <T> (value: T | PromiseLike<T>): MaybePromise<T> {
+  return isPromiseLike(value) ? Promise.resolve(value) : value
+}
+
 /** Goes on with a value: at once when it is there, and else when it comes. */
 export function andThen <T, R> (value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(next) : next(value)
+}
+
+function isPromiseLike <T> (value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }

@@ -29,7 +29,8 @@ export class MessageDecoder {
   }
 
   push (bytes: Uint8Array): void {
-    this.#buffer.append(bytes)
+    // a copy of what goes on with a message: many pieces would hold on to all that was read with each
+    this.#buffer.append(this.isInside ? new Uint8Array(bytes) : bytes)
   }
 
   /**

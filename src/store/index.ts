@@ -64,6 +64,7 @@ export interface Page {
   cursor: number
 }
 
+/** How much is held; what has expired counts until it is removed. */
 export interface StoreSize {
   registrations: number
   namespaces: number

@@ -7,9 +7,8 @@ import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistrati
 /** A registration as the indexes link it; `StoredRegistration` is what others see of it. */
 interface Entry extends StoredRegistration, Expiring {}
 
-interface Namespace {
-  readonly name: string
-  readonly list: SequenceList<Entry>
+class Namespace extends SequenceList<Entry> {
+  constructor (readonly name: string) { super() }
 }
 
 /** The range of sequence numbers that a store's life has used. */
@@ -83,7 +82,7 @@ export class MemoryStore implements RegistrationStore {
       return
     }
 
-    const list = namespace == null ? this.#all : this.#namespaces.get(namespace)?.list
+    const list = namespace == null ? this.#all : this.#namespaces.get(namespace)
     const registrations = list?.after(after ?? origin, limit, now) ?? []
 
     return {
@@ -144,7 +143,7 @@ export class MemoryStore implements RegistrationStore {
       this.#unlink(namespace, previous)
     }
 
-    namespace.list.append(entry)
+    namespace.append(entry)
     this.#all.append(entry)
     this.#expiries.add(entry)
     this.#range.last = Math.max(this.#range.last, sequence)
@@ -156,7 +155,7 @@ export class MemoryStore implements RegistrationStore {
     let namespace = this.#namespaces.get(name)
 
     if (namespace == null) {
-      namespace = { name, list: new SequenceList() }
+      namespace = new Namespace(name)
       this.#namespaces.set(name, namespace)
     }
 
@@ -168,13 +167,13 @@ export class MemoryStore implements RegistrationStore {
     this.#peers.delete(entry)
     this.#unlink(namespace, entry)
 
-    if (namespace.list.size === 0) {
+    if (namespace.size === 0) {
       this.#namespaces.delete(entry.namespace)
     }
   }
 
   #unlink (namespace: Namespace, entry: Entry): void {
-    namespace.list.remove(entry)
+    namespace.remove(entry)
     this.#all.remove(entry)
     this.#expiries.remove(entry)
   }
@@ -204,7 +203,7 @@ export class MemoryStore implements RegistrationStore {
   }
 
   #limitInTheWay (namespace: string, peer: string, limits: StoreLimits): keyof StoreLimits | undefined {
-    const inNamespace = this.#namespaces.get(namespace)?.list.size ?? 0
+    const inNamespace = this.#namespaces.get(namespace)?.size ?? 0
 
     if (this.#peers.countOf(peer) >= limits.maxRegistrationsPerPeer) {
       return 'maxRegistrationsPerPeer'

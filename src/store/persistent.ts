@@ -277,6 +277,17 @@ class DatastoreStore implements PersistentStore {
     registrations.sort((a, b) => a.sequence - b.sequence)
 
     const writer = new BatchWriter(this.#datastore, this.#timeout)
+
+    try {
+      this.#session = await this.#begin(writer, registrations, range)
+    } catch (err) {
+      // what it was given last may still arrive
+      this.#ending = writer.settled()
+      throw err
+    }
+  }
+
+  async #begin (writer: BatchWriter, registrations: StoredRegistration[], range: SequenceRange | undefined): Promise<Session> {
     const index = range != null && covers(range, registrations)
       ? new MemoryStore(range)
       : await this.#renumber(registrations, writer)
@@ -287,7 +298,8 @@ class DatastoreStore implements PersistentStore {
 
     const session = { index, writer, reserved: index.range.last }
     await this.#reserve(session)
-    this.#session = session
+
+    return session
   }
 
   async #previousSession (): Promise<void> {

@@ -45,7 +45,7 @@ describe('an allowance', () => {
     const allowance = new Allowance({ requests: 4, interval: 1_000 })
     const costs = (bytes: number): number => {
       allowance.clear()
-      allowance.answer(alice, { response: new Uint8Array(bytes) })
+      allowance.answer(alice, { response: new Uint8Array(bytes), work: 0 })
       let left = 0
 
       while (allowance.request(alice) === 0) {
@@ -61,8 +61,8 @@ describe('an allowance', () => {
   it.each<[string, number, (allowance: Allowance) => void]>([
     ['a stream', 2, allowance => { allowance.stream(alice) }],
     ['a stream that is reset', 10, allowance => { allowance.reset(alice) }],
-    ['an answer without a response', 0, allowance => { allowance.answer(alice, { response: undefined }) }],
-    ['a search through five pages', 4, allowance => { allowance.answer(alice, { response: undefined, pages: 5 }) }]
+    ['an answer without a response', 0, allowance => { allowance.answer(alice, { response: undefined, work: 0 }) }],
+    ['a search through five pages', 4, allowance => { allowance.answer(alice, { response: undefined, work: 4 }) }]
   ])('is spent by %s', (_, cost, spend) => {
     const allowance = new Allowance({ requests: 20, interval: 1_000 })
     spend(allowance)

@@ -574,10 +574,41 @@ describe('a store that cannot be reached', () => {
     }
   })
 
+  it('and answers with promises of another kind is waited for', async () => {
+    const memory = new MemoryStore()
+    // one that does its work only when somebody waits for it
+    const later = (work: () => unknown): any => ({ then: async (onDone: (value: unknown) => unknown) => Promise.resolve().then(work).then(onDone) })
+    const { ask } = handlerOf({
+      store: storeWith({
+        register: (...args) => later(() => memory.register(...args)),
+        list: (...args) => later(() => memory.list(...args))
+      })
+    })
+
+    expect((await ask(alice.peerId, register('my-app', record))).outcome).toMatchObject({ type: 'registration:added', registration: { namespace: 'my-app' } })
+    expect((await ask(alice.peerId, discover('my-app'))).message?.discoverResponse?.registrations).toHaveLength(1)
+  })
+
   it('and fails after the time is up fails nobody else', async () => {
     const { ask } = handlerOf({ store: storeWith({ list: async () => { throw failure } }) })
 
     expect((await ask(alice.peerId, discover('my-app'), { signal: AbortSignal.abort() })).outcome).toMatchObject({ status: Status.E_UNAVAILABLE })
+  })
+})
+
+describe('the work of a request', () => {
+  it('is more where a signature has to be verified, whatever comes of it', async () => {
+    const { ask } = handlerOf({ maxRegistrationsPerPeer: 1 })
+    const other = await envelope(alice, { sequence: 2n })
+    const forged = (await envelope(alice, { sequence: 3n })).slice()
+    forged[forged.length - 1]! ^= 1
+    const works: number[] = []
+
+    for (const request of [register('my-app', record), register('my-app', record), register('full', other), register('my-app', forged), register('my-app', undefined), discover('my-app')]) {
+      works.push((await ask(alice.peerId, request)).work)
+    }
+
+    expect(works).toEqual([5, 0, 5, 5, 0, 0])
   })
 })
 

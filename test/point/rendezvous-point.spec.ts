@@ -114,6 +114,47 @@ describe('starting and stopping', () => {
     expect(expired).toHaveBeenCalledTimes(1)
   })
 
+  it('stops what it has started, and no more', async () => {
+    const { point, calls } = pointWith({ start: async () => { throw new Error('the disk is gone') } })
+    await expect(point.start()).rejects.toThrow('the disk is gone')
+    await point.stop()
+
+    expect(calls).toEqual([])
+  })
+
+  it('starts to the end before it stops', async () => {
+    const started = Promise.withResolvers<void>()
+    const { point, calls } = pointWith({ start: async () => started.promise })
+    const starting = point.start()
+    const stopping = point.stop()
+    started.resolve()
+    await Promise.all([starting, stopping])
+
+    expect(point.isStarted()).toBe(false)
+    expect(calls).toEqual(['handle /rendezvous/1.0.0', 'unhandle /rendezvous/1.0.0', 'store.stop'])
+  })
+
+  it('stops all the same when the node does not take back the protocol', async () => {
+    const { point, calls } = pointWith({}, {}, { unhandle: async () => { throw new Error('the peer store is gone') } })
+    await point.start()
+    await point.stop()
+
+    expect(point.isStarted()).toBe(false)
+    expect(calls).toContain('store.stop')
+  })
+
+  it('stops all the same when the store does not say what has expired', async () => {
+    const { point, calls, store } = pointWith({ expire: async () => new Promise(() => {}) })
+    fill(store, 1)
+    await point.start()
+    await vi.advanceTimersByTimeAsync(HOUR + 1_000)
+    const stopping = point.stop()
+    await vi.advanceTimersByTimeAsync(10_000)
+    await stopping
+
+    expect(calls).toContain('store.stop')
+  })
+
   it('has not started when the store cannot, and may try again', async () => {
     let isAway = true
     const { point, calls } = pointWith({ start: async () => { if (isAway) { throw new Error('the disk is gone') } } })

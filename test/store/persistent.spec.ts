@@ -579,6 +579,25 @@ describe('persistentStore when its datastore stalls', () => {
   })
 })
 
+describe('persistentStore after a start that failed', () => {
+  it('waits for what that start has written late, which would take its cursors', async () => {
+    const datastore = new ControlledDatastore()
+    const store = persistentStore({ datastore, timeout: 20 })
+    datastore.hold()
+    await expect(store.start?.()).rejects.toHaveProperty('name', 'TimeoutError')
+    await expect(store.start?.()).rejects.toHaveProperty('name', 'TimeoutError')
+
+    datastore.release()
+    await store.start?.()
+    await register(store, 'a', 'peer')
+    const after = (await list(store))?.cursor
+    await store.stop?.()
+    const again = await open(datastore)
+
+    expect(await list(again, { after })).to.have.property('registrations').with.lengthOf(0)
+  })
+})
+
 describe('persistentStore with corrupt entries', () => {
   const damage: Record<string, (value: Uint8Array) => Uint8Array> = {
     'an empty value': () => new Uint8Array(),

@@ -1,0 +1,46 @@
+/** How long requests may keep the event loop to themselves, in milliseconds. */
+const STRETCH = 5
+
+/** As long without a request, in milliseconds, and other work has had its turn. */
+const GAP = 1
+
+/**
+ * Keeps requests that come in one go from holding the event loop: a peer may send a thousand at once, and
+ * each may have a signature to verify. After a while, all streams of a point rest until other work has had
+ * its turn.
+ */
+export class Pace {
+  #since = -Infinity
+  #last = -Infinity
+  #rest: Promise<void> | undefined
+
+  /** Before a request is served. */
+  begin (): void {
+    const now = performance.now()
+
+    if (now - this.#last > GAP) {
+      this.#since = now
+    }
+  }
+
+  /** After a request was served. When there is a promise, the next one is to wait for it. */
+  end (): Promise<void> | undefined {
+    this.#last = performance.now()
+
+    if (this.#last - this.#since > STRETCH) {
+      this.#rest ??= this.#untilOthersHadTheirTurn()
+
+      return this.#rest
+    }
+  }
+
+  async #untilOthersHadTheirTurn (): Promise<void> {
+    await new Promise<void>(resolve => {
+      // in Node, timers that set timers can go on without the network having a turn; browsers have nothing else
+      (globalThis.setImmediate ?? setTimeout)(resolve)
+    })
+    this.#since = performance.now()
+    this.#last = this.#since
+    this.#rest = undefined
+  }
+}
