@@ -7,12 +7,12 @@ import { PROTOCOL_ID } from 'libp2p-rendezvous'
 import { Message } from '../dist/protocol/message.js'
 import { sealPeerRecord } from '../dist/protocol/peer-record.js'
 import { discover, framed, rawPeer } from './raw-requests.ts'
-import type { Connection, Ed25519PrivateKey, Libp2p, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface'
 
 /** A peer that means harm, as fast as it can, until it is killed. */
 interface Hostile {
   node: Libp2p
-  privateKey: Ed25519PrivateKey
+  privateKey: PrivateKey
   /** The connection to the point: another one when the last was closed. */
   connection: () => Promise<Connection>
   open: () => Promise<Stream>
@@ -21,6 +21,9 @@ interface Hostile {
 type Attack = (peer: Hostile) => Promise<void>
 
 const STREAMS = 32
+
+/** Node has no code of its own for the signatures of such a key: each takes milliseconds to verify. */
+const SLOW_KEY = 'registers with a new secp256k1 record'
 
 export const ATTACKS: Record<string, Attack> = {
   'does nothing': async () => new Promise(() => {}),
@@ -38,6 +41,7 @@ export const ATTACKS: Record<string, Attack> = {
     await new Promise(() => {})
   },
   'registers with a new record each time': async peer => flood(peer, 1, registrations(await records(peer, 2))),
+  [SLOW_KEY]: async peer => flood(peer, 1, registrations(await records(peer, 2, 1_000))),
   'registers with a new large record each time': async peer => flood(peer, 1, registrations(await records(peer, 128))),
   'registers with a record far too large': async peer => flood(peer, 1, registrations(await records(peer, 1_300))),
   'registers with forged records': async peer => {
@@ -106,10 +110,10 @@ async function until (stream: Stream): Promise<void> {
   }
 }
 
-async function records ({ node, privateKey }: Hostile, addresses: number): Promise<Uint8Array[]> {
+async function records ({ node, privateKey }: Hostile, addresses: number, count = 5_000): Promise<Uint8Array[]> {
   const multiaddrs = Array.from({ length: addresses }, (_, i) => multiaddr(`/ip4/10.0.${i >> 8}.${i & 255}/tcp/4001`))
 
-  return Promise.all(Array.from({ length: 5_000 }, async (_, i) => sealPeerRecord({ peerId: node.peerId, multiaddrs, sequence: BigInt(i) }, privateKey)))
+  return Promise.all(Array.from({ length: count }, async (_, i) => sealPeerRecord({ peerId: node.peerId, multiaddrs, sequence: BigInt(i) }, privateKey)))
 }
 
 function registrations (records: Uint8Array[]): () => Uint8Array {
@@ -125,7 +129,7 @@ if (process.argv[1] === import.meta.filename) {
   const [, , address = '', attack = ''] = process.argv
   // what it costs this process is not what is measured
   setPriority(19)
-  const privateKey = await generateKeyPair('Ed25519')
+  const privateKey = await (attack === SLOW_KEY ? generateKeyPair('secp256k1') : generateKeyPair('Ed25519'))
   const node = await rawPeer(privateKey)
   const connection = async (): Promise<Connection> => node.dial(multiaddr(address))
   const peer: Hostile = {

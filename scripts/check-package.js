@@ -1,16 +1,46 @@
 // What a user gets: packs the package, lets its linters look at it, installs it in an empty project,
-// runs the README's quick start there, and bundles it for a browser.
+// runs the README's quick start and the program there, and bundles it for a browser.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
 
 const directory = mkdtempSync(join(tmpdir(), 'package-'))
 
 function run (command, args, options) {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options })
+}
+
+/** Runs a point with all that it can do, which takes what is not needed to import the package. */
+async function checkProgram (bin) {
+  const point = spawn(process.execPath, [bin, 'point', '--memory', '--http', '127.0.0.1:0', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 })
+  const closed = once(point, 'close')
+  const lines = createInterface({ input: point.stdout })[Symbol.asyncIterator]()
+
+  try {
+    const { value: first = '{}' } = await lines.next()
+    const { http } = JSON.parse(first)
+
+    for (const [path, expected] of [['/healthz', /^ok$/m], ['/metrics', /^libp2p_rendezvous_point_registrations 0$/m]]) {
+      const text = await (await fetch(`${http}${path}`)).text()
+
+      if (!expected.test(text)) {
+        throw new Error(`${path} of the installed program answered:\n${text}`)
+      }
+    }
+  } finally {
+    point.kill('SIGTERM')
+  }
+
+  const [code, signal] = await closed
+
+  if (code !== 0) {
+    throw new Error(`the installed program ended with ${code ?? signal}`)
+  }
 }
 
 try {
@@ -39,6 +69,9 @@ try {
   }
 
   console.log('the README\'s quick start runs')
+
+  await checkProgram(join(directory, 'node_modules', '.bin', 'libp2p-rendezvous'))
+  console.log('the installed program serves, tells its health, and ends when it is asked to')
 
   const bundle = await build({
     stdin: { contents: 'export * from "libp2p-rendezvous"', resolveDir: directory },

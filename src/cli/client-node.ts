@@ -1,14 +1,16 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { noise } from '@libp2p/noise'
 import { identify } from '@libp2p/identify'
-import { peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { rendezvousClient } from '../index.ts'
+import { checkAnnounced, peerIdIn } from './addresses.ts'
 import { formatDuration } from './durations.ts'
-import { describe, Failure } from './failures.ts'
-import { loadIdentity } from './identity.ts'
+import { describe, errorsIn, Failure } from './failures.ts'
+import { loadIdentity, OF_FLAG } from './identity.ts'
 import type { ClientFlags } from './commands.ts'
 import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './main.ts'
@@ -40,7 +42,7 @@ export interface ClientNodeInit {
  */
 export async function withPoint (init: ClientNodeInit, { output, signal }: CommandContext, work: (connected: ClientNode) => Promise<number>): Promise<number> {
   const { point, values } = init
-  const pointId = peerIdIn(point)
+  const pointId = peerIdIn(point) as PeerId
   const timeout = values.timeout ?? DEFAULT_TIMEOUT
   const node = await createNode(init, timeout)
 
@@ -69,11 +71,12 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
 }
 
 async function createNode ({ point, values, client, listen = [], announce = [] }: ClientNodeInit, timeout: number): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
-  const identity = values.identity == null ? undefined : await loadIdentity(values.identity)
+  const privateKey = values.identity == null ? await generateKeyPair('Ed25519') : (await loadIdentity(values.identity, OF_FLAG)).privateKey
+  checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
 
   return createLibp2p({
     start: false,
-    ...(identity == null ? {} : { privateKey: identity.privateKey }),
+    privateKey,
     addresses: { listen: listen.map(String), announce: announce.map(String) },
     transports: [tcp(), webSockets()],
     connectionEncrypters: [noise()],
@@ -91,37 +94,27 @@ async function createNode ({ point, values, client, listen = [], announce = [] }
   })
 }
 
-function peerIdIn (point: Multiaddr): PeerId {
-  return peerIdFromString(String(point.getComponents().at(-1)?.value))
-}
+/** What to say when a point could not be dialled. */
+export function unreachable (point: Multiaddr, pointId: PeerId, err: unknown, timeout: number): string {
+  const errors = errorsIn(err)
+  const isAny = (...names: string[]): boolean => errors.some(({ name }) => names.includes(name))
 
-function unreachable (point: Multiaddr, pointId: PeerId, err: unknown, timeout: number): string {
-  const names = errorNames(err)
-
-  if (names.has('UnexpectedPeerError') || names.has('InvalidCryptoExchangeError') || names.has('EncryptionFailedError')) {
+  // libp2p keeps only the words of what noise throws
+  if (isAny('UnexpectedPeerError') || errors.some(({ message }) => message.includes('does not match expected remote identity key'))) {
     return `another peer than ${pointId} answers at ${point}: check the peer id at its end`
   }
 
-  if (names.has('NoValidAddressesError') || names.has('TransportUnavailableError')) {
+  if (isAny('NoValidAddressesError', 'TransportUnavailableError')) {
     return `${point} cannot be dialled from here: an address with /tcp, /ws or /wss is needed`
   }
 
-  if (names.has('TimeoutError') || names.has('AbortError')) {
+  if (isAny('TimeoutError', 'AbortError')) {
     return `${point} did not answer within ${formatDuration(timeout)}: check the address, or give it longer with --timeout`
   }
 
-  return `${point} cannot be reached (${describe(err)}): check that the point is running and that the address is right`
-}
-
-function errorNames (err: any, names = new Set<string>()): Set<string> {
-  if (err instanceof Error) {
-    names.add(err.name)
-    errorNames(err.cause, names)
-
-    if (err instanceof AggregateError) {
-      err.errors.forEach(inner => errorNames(inner, names))
-    }
+  if (isAny('EncryptionFailedError', 'InvalidCryptoExchangeError', 'MuxerUnavailableError') || errors.some(({ code }) => code === 'ECONNRESET')) {
+    return `${point} answers, but ended the connection before the handshake was done: it may be full (--max-connections and --max-connection-rate there), or be no libp2p peer`
   }
 
-  return names
+  return `${point} cannot be reached (${describe(err)}): check that the point is running and that the address is right`
 }

@@ -1,4 +1,4 @@
-import { address, count, duration, flag, hostPort, parseValue, path, pointAddress, text } from './flags.ts'
+import { address, count, duration, flag, hostPort, listenAddress, parseNamespace, parseValue, path, pointAddress, text } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 import type { Flags, FlagValues } from './flags.ts'
 import type { CommandContext } from './main.ts'
@@ -16,6 +16,8 @@ export interface Command {
 
 const POINT = '/ip4/127.0.0.1/tcp/62649/p2p/12D3KooW…'
 
+const NEEDED = 'a name is needed'
+
 const commonFlags = {
   json: { type: flag, help: 'one JSON object a line; the default when the output is no terminal' },
   debug: { type: flag, help: 'show where an error comes from' },
@@ -23,7 +25,7 @@ const commonFlags = {
 } as const
 
 const pointFlags = {
-  listen: { type: address, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/62649 and /ip4/0.0.0.0/tcp/62650/ws' },
+  listen: { type: listenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/62649 and /ip4/0.0.0.0/tcp/62650/ws' },
   announce: { type: address, multiple: true, help: 'address to give to clients, as often as needed', default: 'those it listens on' },
   data: { type: path, help: 'directory for identity and registrations', default: 'libp2p-rendezvous in $XDG_DATA_HOME, or in ~/.local/share' },
   memory: { type: flag, help: 'keep nothing: a new identity and no registrations at each start' },
@@ -56,14 +58,14 @@ const watchFlags = {
 
 const registerFlags = {
   ttl: { type: duration, help: 'lifetime to ask for; it is renewed in time', default: '2h' },
-  listen: { type: address, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/0' },
+  listen: { type: listenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/0' },
   announce: { type: address, multiple: true, help: 'address to publish, as often as needed', default: 'those it listens on' },
   ...clientFlags
 } as const
 
 const idFlags = {
   data: { type: path, help: "a point's data directory", default: pointFlags.data.default },
-  identity: { type: path, help: 'file with a private key' },
+  identity: { type: path, help: 'file with a private key, made when it is missing' },
   ...commonFlags
 } as const
 
@@ -99,9 +101,9 @@ export const commands: Record<string, Command> = {
     examples: [
       [`discover ${POINT} my-app`, 'under one namespace'],
       [`discover ${POINT}`, 'under all of them'],
-      [`discover ${POINT} my-app --json | jq -r .addresses[0]`, 'for a program']
+      [`discover ${POINT} my-app --json | jq -r '.addresses[0]'`, 'for a program: an address of each, which can be dialled as it is']
     ],
-    run: async ([point = '', namespace], values: FlagValues<DiscoverFlags>, context) => (await import('./discover.ts')).runDiscover(parseValue('POINT', pointAddress, point), namespace, values, context)
+    run: async ([point = '', namespace], values: FlagValues<DiscoverFlags>, context) => (await import('./discover.ts')).runDiscover(parseValue('POINT', pointAddress, point), namespace == null ? undefined : parseNamespace(namespace, 'leave it out for all of them'), values, context)
   },
   watch: {
     summary: 'show the peers of a namespace as they come and go, until Ctrl-C',
@@ -111,7 +113,7 @@ export const commands: Record<string, Command> = {
       [`watch ${POINT} my-app`, ''],
       [`watch ${POINT} my-app --interval 2s`, 'sooner']
     ],
-    run: async ([point = '', namespace = ''], values: FlagValues<WatchFlags>, context) => (await import('./watch.ts')).runWatch(parseValue('POINT', pointAddress, point), namespace, values, context)
+    run: async ([point = '', namespace = ''], values: FlagValues<WatchFlags>, context) => (await import('./watch.ts')).runWatch(parseValue('POINT', pointAddress, point), parseNamespace(namespace, NEEDED), values, context)
   },
   register: {
     summary: 'register under a namespace and stay registered until Ctrl-C',
@@ -122,10 +124,10 @@ export const commands: Record<string, Command> = {
       [`register ${POINT} my-app --ttl 24h --listen /ip4/0.0.0.0/tcp/4001`, 'at a port of its own'],
       [`register ${POINT} my-app --identity ./node.key --announce /dns4/node.example.com/tcp/4001`, 'for a node that runs elsewhere with that key']
     ],
-    run: async ([point = '', namespace = ''], values: FlagValues<RegisterFlags>, context) => (await import('./register.ts')).runRegister(parseValue('POINT', pointAddress, point), namespace, values, context)
+    run: async ([point = '', namespace = ''], values: FlagValues<RegisterFlags>, context) => (await import('./register.ts')).runRegister(parseValue('POINT', pointAddress, point), parseNamespace(namespace, NEEDED), values, context)
   },
   id: {
-    summary: "show the peer id of this machine's point, before its first start, too",
+    summary: "show the peer id of this machine's point, and make it when there is none",
     positionals: [],
     flags: idFlags,
     examples: [

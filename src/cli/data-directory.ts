@@ -5,15 +5,25 @@ import { dirname, join, resolve } from 'node:path'
 import { LevelDatastore } from 'datastore-level'
 import { describe, Failure } from './failures.ts'
 import { loadIdentity } from './identity.ts'
-import type { Identity } from './identity.ts'
+import type { Identity, IdentityAdvice } from './identity.ts'
 import type { Datastore } from 'interface-datastore'
 
 const IDENTITY = 'identity.key'
 const REGISTRATIONS = 'registrations'
 
-/** What a point keeps between two runs. While it is open, no other process can open it. */
-export interface DataDirectory extends Identity {
+const OF_DIRECTORY: IdentityAdvice = {
+  directory: 'restore the file from a backup, or move the directory away to get a new identity',
+  foreign: 'restore it from a backup, or move it away to get a new identity'
+}
+
+export interface DataIdentity extends Identity {
   path: string
+  /** Whether it is new although a point has run here before, whose identity is missing. */
+  replacesLost: boolean
+}
+
+/** What a point keeps between two runs. While it is open, no other process can open it. */
+export interface DataDirectory extends DataIdentity {
   datastore: Datastore
   close: () => Promise<void>
 }
@@ -31,14 +41,13 @@ export function defaultDataDirectory (env: Record<string, string | undefined> = 
  */
 export async function openDataDirectory (directory: string): Promise<DataDirectory> {
   const path = resolve(directory)
-  await prepare(path)
+  const wasUsed = await prepare(path)
   const level = await openLevel(join(path, REGISTRATIONS))
 
   try {
     return {
       // after the directory is this process's alone, so that two cannot make an identity at a time
-      ...await loadIdentity(join(path, IDENTITY)),
-      path,
+      ...await identityOf(path, wasUsed),
       datastore: level,
       close: async () => level.close()
     }
@@ -53,15 +62,29 @@ export async function openDataDirectory (directory: string): Promise<DataDirecto
  *
  * @throws {Failure}
  */
-export async function identityIn (directory: string): Promise<Identity & { path: string }> {
+export async function identityIn (directory: string): Promise<DataIdentity> {
   const path = resolve(directory)
-  await prepare(path)
 
-  return { ...await loadIdentity(join(path, IDENTITY)), path }
+  return identityOf(path, await prepare(path))
 }
 
-/** Makes the directory, or makes sure that it is one of ours and can be used. */
-async function prepare (path: string): Promise<void> {
+/** What to say of an identity that replaces a lost one. */
+export function lostIdentityNote (path: string): string {
+  return `There are registrations in ${path} but no ${IDENTITY}, so a new identity was made: if clients know the old one, restore ${IDENTITY} from a backup`
+}
+
+async function identityOf (path: string, wasUsed: boolean): Promise<DataIdentity> {
+  const identity = await loadIdentity(join(path, IDENTITY), OF_DIRECTORY)
+
+  return { ...identity, path, replacesLost: identity.isNew && wasUsed }
+}
+
+/**
+ * Makes the directory, or makes sure that it is one of ours and can be used.
+ *
+ * @returns whether there are registrations in it
+ */
+async function prepare (path: string): Promise<boolean> {
   let entries: string[]
 
   try {
@@ -81,6 +104,8 @@ async function prepare (path: string): Promise<void> {
   if (isForeign) {
     throw new Failure(`the directory ${path} holds something else: choose an empty one, or a new one, with --data DIR`)
   }
+
+  return entries.includes(REGISTRATIONS)
 }
 
 /** Not mkdir's own `recursive`, which never ends where a file system lets no directory be made. */

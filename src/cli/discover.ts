@@ -1,3 +1,5 @@
+import { equals } from 'uint8arrays/equals'
+import { withPeerId } from './addresses.ts'
 import { withPoint } from './client-node.ts'
 import { formatDuration } from './durations.ts'
 import { clean, table } from './output.ts'
@@ -6,6 +8,15 @@ import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './main.ts'
 import type { DiscoveredPeer, RendezvousClient } from '../index.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** Registrations asked for at a time. */
+const PAGE_SIZE = 500
+
+/**
+ * Pages in a row that may bring nothing new. Some points, such as those of rust-libp2p, have a new cookie
+ * for each page, also behind the end.
+ */
+const MAX_FRUITLESS_PAGES = 10
 
 /**
  * Shows who is registered at a point.
@@ -19,7 +30,7 @@ export async function runDiscover (point: Multiaddr, namespace: string | undefin
 
     output.progress(`Asking ${point}`)
 
-    for await (const peer of registrations(client, point, namespace, limit, signal)) {
+    for await (const peer of registrations(client, point, namespace, { limit, signal })) {
       found.push(peer)
 
       if (context.json) {
@@ -44,29 +55,47 @@ export async function runDiscover (point: Multiaddr, namespace: string | undefin
 /**
  * What a point lists, page by page. Not the client's own listing, which shows each peer once: here a
  * peer is to be seen in each of its namespaces.
+ *
+ * A page may be without peers and not the last one, when all it lists is this node's own or not to be
+ * believed. It is the last when the point has no cookie to go on with, or the same again.
  */
-async function * registrations (client: RendezvousClient, point: Multiaddr, namespace: string | undefined, limit: number, signal: AbortSignal): AsyncGenerator<DiscoveredPeer> {
+export async function * registrations (client: Pick<RendezvousClient, 'discover' | 'discoverPage'>, point: Multiaddr, namespace: string | undefined, { limit, signal }: { limit: number, signal: AbortSignal }): AsyncGenerator<DiscoveredPeer> {
   if (namespace != null) {
     yield * client.discover(namespace, { point, signal, ...(limit === Infinity ? {} : { limit }) })
     return
   }
 
-  let left = limit
+  const seen = new Set<string>()
   let cookie: Uint8Array | undefined
+  let fruitless = 0
+  let isLast = false
 
-  do {
-    const page = await client.discoverPage(undefined, { point, signal, limit: Math.min(left, 500), ...(cookie == null ? {} : { cookie }) })
-    yield * page.peers
-    left -= page.peers.length
-    cookie = page.peers.length === 0 ? undefined : page.cookie
-  } while (cookie != null && left > 0)
+  while (!isLast && seen.size < limit && fruitless < MAX_FRUITLESS_PAGES) {
+    // after a page that brought nothing, small ones would only take longer
+    const asked = fruitless > 0 ? PAGE_SIZE : Math.min(limit - seen.size, PAGE_SIZE)
+    const page = await client.discoverPage(undefined, { point, signal, limit: asked, ...(cookie == null ? {} : { cookie }) })
+    const before = seen.size
+
+    for (const peer of page.peers) {
+      const key = JSON.stringify([peer.namespace, peer.id.toString()])
+
+      if (!seen.has(key) && seen.size < limit) {
+        seen.add(key)
+        yield peer
+      }
+    }
+
+    fruitless = seen.size === before ? fruitless + 1 : 0
+    isLast = page.cookie == null || (cookie != null && equals(page.cookie, cookie))
+    cookie = page.cookie
+  }
 }
 
 export function peerToJson ({ id, namespace, multiaddrs, expires }: DiscoveredPeer): object {
   return {
     peerId: id.toString(),
     namespace,
-    addresses: multiaddrs.map(String),
+    addresses: multiaddrs.map(address => String(withPeerId(address, id))),
     expires: new Date(expires).toISOString()
   }
 }

@@ -27,6 +27,18 @@ export function parseDuration (text: string): number | undefined {
   return total > 0 && Number.isSafeInteger(Math.round(total)) ? total : undefined
 }
 
+/** Exactly, as `parseDuration` reads it: `1h30m`. */
+export function writeDuration (ms: number): string {
+  let rest = ms
+
+  return Object.entries(UNITS).map(([unit, length]) => {
+    const amount = unit === 'ms' ? rest : Math.floor(rest / length)
+    rest -= amount * length
+
+    return amount > 0 ? `${amount}${unit}` : ''
+  }).join('')
+}
+
 /**
  * Its two largest units, rounded to the smaller: `2h`, `1h 59m`, `4s`.
  */

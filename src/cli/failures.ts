@@ -45,6 +45,15 @@ export function oneLine (text: string): string {
   return text.split('\n').map(line => line.trim()).filter(line => line !== '').join(' ')
 }
 
+/** An error, each that it was made from, and each that it is made up of. */
+export function errorsIn (error: unknown): Array<Error & { code?: string }> {
+  if (!(error instanceof Error)) {
+    return []
+  }
+
+  return [error, ...errorsIn(error.cause), ...(error instanceof AggregateError ? error.errors.flatMap(errorsIn) : [])]
+}
+
 function innermost (error: any): Error & { code?: string } {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return innermost(error.errors[0])
@@ -54,5 +63,16 @@ function innermost (error: any): Error & { code?: string } {
     return innermost(error.cause)
   }
 
-  return error instanceof Error ? error : new Error(String(error))
+  if (error instanceof Error) {
+    return error
+  }
+
+  // what a WebSocket fails with is an event, and not every Node puts words into it
+  return error instanceof Event ? reasonOf(error) : new Error(String(error))
+}
+
+function reasonOf ({ error, message }: Event & { error?: unknown, message?: string }): Error {
+  const reason = error instanceof Error ? innermost(error) : new Error(message)
+
+  return reason.message === '' ? new Error('the connection failed') : reason
 }

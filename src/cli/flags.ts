@@ -111,6 +111,28 @@ export const address: FlagType<Multiaddr> = {
   expected: 'a multiaddr, as in /ip4/203.0.113.7/tcp/62649 or /dns4/rendezvous.example.com/tcp/443/wss'
 }
 
+/** An address to listen on: TCP, bare or under WebSockets. */
+export const listenAddress: FlagType<Multiaddr> = {
+  placeholder: 'MULTIADDR',
+  parse: text => {
+    const parsed = address.parse(text)
+
+    return parsed == null || listenTarget(parsed) == null ? undefined : parsed
+  },
+  expected: 'an address of this machine with a TCP port, as in /ip4/0.0.0.0/tcp/62649 or /ip4/0.0.0.0/tcp/62650/ws'
+}
+
+/** The host and port of an address that can be listened on. */
+export function listenTarget (address: Multiaddr): HostPort | undefined {
+  const [ip, tcp, over, ...rest] = address.getComponents()
+
+  if ((ip?.name !== 'ip4' && ip?.name !== 'ip6') || tcp?.name !== 'tcp' || (over != null && over.name !== 'ws') || rest.length > 0) {
+    return
+  }
+
+  return { host: String(ip.value), port: Number(tcp.value) }
+}
+
 /** The address of a rendezvous point: its peer id is what it has to prove. */
 export const pointAddress: FlagType<Multiaddr> = {
   placeholder: 'POINT',
@@ -180,6 +202,29 @@ export function parseValue <T> (name: string, type: FlagType<T>, text: string): 
   }
 
   return value
+}
+
+/** What the specification lets a namespace have. */
+const MAX_NAMESPACE_LENGTH = 255
+
+/**
+ * A namespace, before any point is asked about it.
+ *
+ * @param whenEmpty - what to do instead of giving none
+ * @throws {UsageError}
+ */
+export function parseNamespace (text: string, whenEmpty: string): string {
+  const length = Buffer.byteLength(text)
+
+  if (length === 0) {
+    throw new UsageError(`NAMESPACE is empty: ${whenEmpty}`)
+  }
+
+  if (length > MAX_NAMESPACE_LENGTH) {
+    throw new UsageError(`NAMESPACE has ${length} bytes of UTF-8: choose one of at most ${MAX_NAMESPACE_LENGTH}`)
+  }
+
+  return text
 }
 
 /** What is wrong with a command line, from what the parser throws. */

@@ -17,7 +17,7 @@ export function programHelp (commands: Record<string, Command>, columns: number)
     '',
     'Flags:',
     '',
-    ...list([['--help', 'show this, or after a command what it takes'], ['--version', 'show the version']], columns),
+    ...list([['--help, -h', 'show this, or after a command what it takes'], ['--version, -v, -V', 'show the version']], columns),
     '',
     'Examples:',
     '',

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { defaultDataDirectory, identityIn } from './data-directory.ts'
+import { defaultDataDirectory, identityIn, lostIdentityNote } from './data-directory.ts'
 import { UsageError } from './failures.ts'
-import { loadIdentity } from './identity.ts'
+import { loadIdentity, OF_FLAG } from './identity.ts'
 import { table } from './output.ts'
 import type { IdFlags } from './commands.ts'
 import type { FlagValues } from './flags.ts'
@@ -17,9 +17,9 @@ export async function runId (values: FlagValues<IdFlags>, { output, json }: Comm
     throw new UsageError('--data and --identity each name an identity: give one of them')
   }
 
-  const { privateKey, isNew, path } = values.identity == null
+  const { privateKey, isNew, replacesLost, path } = values.identity == null
     ? await identityIn(values.data ?? defaultDataDirectory())
-    : { ...await loadIdentity(values.identity), path: resolve(values.identity) }
+    : { ...await loadIdentity(values.identity, OF_FLAG), path: resolve(values.identity), replacesLost: false }
 
   const peerId = peerIdFromPrivateKey(privateKey).toString()
 
@@ -27,10 +27,12 @@ export async function runId (values: FlagValues<IdFlags>, { output, json }: Comm
     output.json({ peerId, path, isNew })
   } else {
     table([['Peer id', output.bold(peerId)], ['Kept in', path]]).forEach(line => { output.print(line) })
+  }
 
-    if (isNew) {
-      output.note('It was made just now.')
-    }
+  if (replacesLost) {
+    output.note(lostIdentityNote(path))
+  } else if (isNew && !json) {
+    output.note('It was made just now.')
   }
 
   return 0

@@ -11,18 +11,34 @@ export interface Identity {
   isNew: boolean
 }
 
+/** What to do about a place where no key can be read, which depends on how it was chosen. */
+export interface IdentityAdvice {
+  directory: string
+  foreign: string
+}
+
+/** The place was given with a flag. */
+export const OF_FLAG: IdentityAdvice = {
+  directory: 'name a file with --identity',
+  foreign: 'choose another file with --identity'
+}
+
 /**
  * The private key in a file, in libp2p's own encoding. When there is no such file, a key is made and
  * kept there.
  *
  * @throws {Failure}
  */
-export async function loadIdentity (file: string): Promise<Identity> {
+export async function loadIdentity (file: string, advice: IdentityAdvice): Promise<Identity> {
   let bytes: Uint8Array
 
   try {
     bytes = await readFile(file)
   } catch (err: any) {
+    if (err.code === 'EISDIR') {
+      throw new Failure(`${file} is a directory: ${advice.directory}`, { cause: err })
+    }
+
     if (err.code !== 'ENOENT') {
       throw new Failure(`the identity in ${file} cannot be read (${describe(err)}): run this as the user who owns it`, { cause: err })
     }
@@ -36,7 +52,7 @@ export async function loadIdentity (file: string): Promise<Identity> {
   try {
     return { privateKey: privateKeyFromProtobuf(bytes), isNew: false }
   } catch (err) {
-    throw new Failure(`${file} is not a libp2p private key: restore it from a backup, or move it away to get a new identity`, { cause: err })
+    throw new Failure(`${file} is not a libp2p private key: ${advice.foreign}`, { cause: err })
   }
 }
 

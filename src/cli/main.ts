@@ -69,7 +69,7 @@ async function run (args: string[], output: Output): Promise<number> {
     return name == null ? 2 : 0
   }
 
-  if (name === '--version' || name === '-v') {
+  if (name === '--version' || name === '-v' || name === '-V') {
     output.print(await version())
 
     return 0

@@ -86,6 +86,11 @@ export function clean (text: string): string {
   return oneLine(text.replace(CONTROLS, ' '))
 }
 
+/** A number of things, such as `1 line` and `2 lines`. */
+export function counted (number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`
+}
+
 /** Columns as wide as their widest cell, two spaces apart; the last may be of any width. */
 export function table (rows: string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))

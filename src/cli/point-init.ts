@@ -1,14 +1,14 @@
 import { count, duration, flagName, rate, text } from './flags.ts'
-import { formatDuration } from './durations.ts'
+import { writeDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
 import type { FlagValues } from './flags.ts'
 import type { RendezvousPointInit } from '../index.ts'
 
 /** The options of a point that are numbers, as flags of the same names. */
 export const limitFlags = {
-  minTtl: { type: duration, help: 'shortest lifetime a registration may ask for', default: '2h' },
+  minTtl: { type: duration, help: 'shortest lifetime a registration may ask for; raises the other two, where they are not given', default: '2h' },
   defaultTtl: { type: duration, help: 'lifetime of a registration that asks for none', default: '2h' },
-  maxTtl: { type: duration, help: 'longest lifetime a registration may ask for', default: '72h' },
+  maxTtl: { type: duration, help: 'longest lifetime a registration may ask for; lowers the other two, where they are not given', default: '72h' },
   maxRegistrations: { type: count, help: 'registrations, all together', default: '1000000' },
   maxRegistrationsPerPeer: { type: count, help: 'namespaces that one peer may be in', default: '100' },
   maxRegistrationsPerNamespace: { type: count, help: 'peers that may be in one namespace', default: '1000' },
@@ -39,7 +39,7 @@ export function pointInit (values: FlagValues<typeof limitFlags>): RendezvousPoi
     const next = ttls[index + 1]
 
     if (next != null && Number(values[key]) > Number(values[next])) {
-      throw new UsageError(`${flagName(key)} (${formatDuration(Number(values[key]))}) may not be longer than ${flagName(next)} (${formatDuration(Number(values[next]))})`)
+      throw new UsageError(`${flagName(key)} (${writeDuration(Number(values[key]))}) may not be longer than ${flagName(next)} (${writeDuration(Number(values[next]))})`)
     }
   })
 
@@ -48,5 +48,9 @@ export function pointInit (values: FlagValues<typeof limitFlags>): RendezvousPoi
 
 /** What a point has against its options, in the words of the command line. */
 export function inFlags (message: string): string {
-  return message.replace(/\b[a-z]+[A-Z]\w*\b/g, key => key in limitFlags ? flagName(key) : key)
+  return message
+    .replace(/\b[a-z]+[A-Z]\w*\b/g, key => key in limitFlags ? flagName(key) : key)
+    .replace(/(--[a-z]+-ttl) \((\d+)\)/g, (_, name, ms) => `${name} (${writeDuration(Number(ms))})`)
+    .replace(/a number of milliseconds above 0 and up to (\d+), not (\d+)/, (_, max, ms) => `at most ${writeDuration(Number(max))}, not ${writeDuration(Number(ms))}`)
+    .replace(/an interval above 0 and up to (\d+) milliseconds, not (\d+) and (\d+)/, (_, max, requests, ms) => `an interval of at most ${writeDuration(Number(max))}, not ${requests}/${writeDuration(Number(ms))}`)
 }

@@ -1,5 +1,5 @@
 import { formatDuration } from './durations.ts'
-import { clean } from './output.ts'
+import { clean, counted } from './output.ts'
 import type { Output } from './output.ts'
 import type { DiscoverRejectedDetail, DiscoverServedDetail, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from '../index.ts'
 
@@ -77,7 +77,7 @@ export class PointLog {
       this.#leftOut = 0
 
       if (leftOut > 0) {
-        this.#write(now, 'left-out', { lines: leftOut }, () => `${leftOut} lines were left out, at more than ${MAX_LINES} in a second`)
+        this.#write(now, 'left-out', { lines: leftOut }, () => `${counted(leftOut, 'line')} ${leftOut === 1 ? 'was' : 'were'} left out, at more than ${MAX_LINES} in a second`)
       }
     }
 

@@ -1,17 +1,20 @@
 import { noise } from '@libp2p/noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { persistentStore, rendezvousPoint } from '../index.ts'
-import { defaultDataDirectory, openDataDirectory } from './data-directory.ts'
+import { checkAnnounced, withPeerId } from './addresses.ts'
+import { defaultDataDirectory, lostIdentityNote, openDataDirectory } from './data-directory.ts'
 import { describe, Failure, UsageError } from './failures.ts'
 import { serveHealth } from './http.ts'
 import { invocation } from './invocation.ts'
 import { inFlags, pointInit } from './point-init.ts'
+import { counted } from './output.ts'
 import { PointLog } from './point-log.ts'
 import { checkPorts, portProblem } from './ports.ts'
 import { aborted } from './signals.ts'
@@ -23,6 +26,8 @@ import type { CommandContext } from './main.ts'
 import type { Output } from './output.ts'
 import type { RendezvousPoint, RendezvousPointInit } from '../index.ts'
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
+import type { TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
 export const DEFAULT_MAX_CONNECTIONS = 5_000
@@ -38,7 +43,12 @@ const MAX_PENDING_CONNECTIONS = 1_000
 const FORGET_INTERVAL = 5 * 60_000
 
 type Values = FlagValues<PointFlags>
-type PointNode = Libp2p<{ rendezvousPoint: RendezvousPoint }>
+type PointNode = Libp2p<{ rendezvousPoint: RendezvousPoint, listening: Listening }>
+
+/** Where a node listens, whatever it announces. */
+interface Listening {
+  addresses: () => Multiaddr[]
+}
 
 /**
  * Runs a rendezvous point until it is asked to end.
@@ -46,6 +56,10 @@ type PointNode = Libp2p<{ rendezvousPoint: RendezvousPoint }>
 export async function runPoint (values: Values, { output, signal }: CommandContext): Promise<number> {
   if (values.memory === true && values.data != null) {
     throw new UsageError('--memory keeps nothing, and --data says where to keep it: give one of them')
+  }
+
+  if (values.verbose === true && values.quiet === true) {
+    throw new UsageError('--verbose shows more, and --quiet shows less: give one of them')
   }
 
   const init = pointInit(values)
@@ -65,7 +79,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     opened.unshift(() => health?.close())
 
     const store = data == null ? undefined : persistentStore({ datastore: data.datastore })
-    node = await createNode(values, listen.map(String), data?.privateKey, { ...init, ...(store == null ? {} : { store }) })
+    node = await createNode(values, listen.map(String), data?.privateKey ?? await generateKeyPair('Ed25519'), { ...init, ...(store == null ? {} : { store }) })
     await start(node)
     opened.unshift(forgetPeers(node as PointNode))
 
@@ -76,7 +90,11 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     }
 
     if (store != null && store.corruptEntries > 0) {
-      output.note(`${store.corruptEntries} damaged registrations in ${data?.path} were left out`)
+      output.note(`${counted(store.corruptEntries, 'damaged registration')} in ${data?.path} ${store.corruptEntries === 1 ? 'was' : 'were'} left out`)
+    }
+
+    if (data?.replacesLost === true) {
+      output.note(lostIdentityNote(data.path))
     }
 
     if (values.quiet !== true) {
@@ -99,12 +117,15 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
   }
 }
 
-async function createNode (values: Values, listen: string[], privateKey: PrivateKey | undefined, init: RendezvousPointInit): Promise<PointNode> {
+async function createNode (values: Values, listen: string[], privateKey: PrivateKey, init: RendezvousPointInit): Promise<PointNode> {
+  const announce = values.announce ?? []
+  checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
+
   try {
     return await createLibp2p({
       start: false,
-      privateKey: privateKey ?? await generateKeyPair('Ed25519'),
-      addresses: { listen, announce: values.announce?.map(String) ?? [] },
+      privateKey,
+      addresses: { listen, announce: announce.map(String) },
       transports: [tcp(), webSockets()],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
@@ -120,6 +141,7 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       services: {
         // it tells which clients can read which records
         identify: identify(),
+        listening: ({ transportManager }: { transportManager: TransportManager }): Listening => ({ addresses: () => transportManager.getAddrs() }),
         rendezvousPoint: rendezvousPoint(init)
       }
     })
@@ -196,11 +218,13 @@ function readyEvent (node: PointNode, health: HealthServer | undefined): object 
 
 function introduce (output: Output, node: PointNode, data: DataDirectory | undefined, health: HealthServer | undefined): void {
   const addresses = node.getMultiaddrs().map(String)
+  // what it announces may not be reached from here
+  const [nearby] = node.services.listening.addresses().map(address => withPeerId(address, node.peerId))
   const { program, directory } = invocation(process.execPath, process.argv[1] ?? '', process.cwd())
   const { registrations } = node.services.rendezvousPoint.size
   const kept = data == null
     ? 'in memory: identity and registrations end with this program'
-    : `${data.path} (${data.isNew ? 'a new identity' : `${registrations} registrations`})`
+    : `${data.path} (${data.isNew ? 'a new identity' : counted(registrations, 'registration')})`
 
   output.print(output.bold('This is a rendezvous point.'))
   output.print()
@@ -219,8 +243,8 @@ function introduce (output: Output, node: PointNode, data: DataDirectory | undef
   output.print()
   output.print(`Try it from another terminal${directory == null ? '' : `, in ${directory}`}:`)
   output.print()
-  output.print(`  ${program} register ${addresses[0]} my-app`)
-  output.print(`  ${program} discover ${addresses[0]} my-app`)
+  output.print(`  ${program} register ${nearby} my-app`)
+  output.print(`  ${program} discover ${nearby} my-app`)
   output.print()
   output.print(output.dim('Ctrl-C ends it. --help shows what can be set.'))
   output.print()

@@ -1,5 +1,6 @@
-import { createServer } from 'node:net'
-import { Failure } from './failures.ts'
+import { createServer, isIP } from 'node:net'
+import { Failure, UsageError } from './failures.ts'
+import { listenTarget } from './flags.ts'
 import type { HostPort } from './flags.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -7,16 +8,15 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * Makes sure that the addresses can be listened on, before anything else is touched: the error for
  * what cannot is then about the port, and not about what the program already at it also holds.
  *
+ * @throws {UsageError} when two of them share a port
  * @throws {Failure}
  */
 export async function checkPorts (addresses: Multiaddr[]): Promise<void> {
-  for (const address of addresses) {
-    const target = hostPort(address)
+  // the flag takes no address without one
+  const targets = addresses.map(address => listenTarget(address) as HostPort)
+  checkDistinct(targets)
 
-    if (target == null) {
-      throw new Failure(`${address} cannot be listened on: an address of this machine is needed, as in /ip4/0.0.0.0/tcp/62649 or /ip4/0.0.0.0/tcp/62650/ws`)
-    }
-
+  for (const target of targets) {
     await new Promise<void>((resolve, reject) => {
       const server = createServer()
       server.once('error', (err: NodeJS.ErrnoException) => {
@@ -25,6 +25,21 @@ export async function checkPorts (addresses: Multiaddr[]): Promise<void> {
       server.listen({ ...target, ipv6Only: target.host.includes(':') }, () => { server.close(() => { resolve() }) })
     })
   }
+}
+
+function checkDistinct (targets: HostPort[]): void {
+  const shared = targets.find((target, index) => targets.slice(0, index).some(earlier => overlap(earlier, target)))
+
+  if (shared != null) {
+    throw new UsageError(`port ${shared.port} is given twice with --listen: each address needs a port of its own`)
+  }
+}
+
+/** Whether only one of the two can be listened on: `0.0.0.0` and `::` take the port of every address. */
+function overlap (a: HostPort, b: HostPort): boolean {
+  const isSameHost = a.host === b.host || (isIP(a.host) === isIP(b.host) && [a, b].some(({ host }) => host === '0.0.0.0' || host === '::'))
+
+  return a.port === b.port && a.port !== 0 && isSameHost
 }
 
 /** What is in the way of listening there, and what to do about it. */
@@ -41,15 +56,4 @@ export function portProblem (code: string | undefined, { host, port }: HostPort,
     default:
       return `port ${port} on ${host} cannot be listened on (${code ?? 'for an unknown reason'}): choose another with ${flag}`
   }
-}
-
-/** TCP, bare or under WebSockets, is what this program listens on. */
-function hostPort (address: Multiaddr): HostPort | undefined {
-  const [ip, tcp, over, ...rest] = address.getComponents()
-
-  if ((ip?.name !== 'ip4' && ip?.name !== 'ip6') || tcp?.name !== 'tcp' || (over != null && over.name !== 'ws') || rest.length > 0) {
-    return
-  }
-
-  return { host: String(ip.value), port: Number(tcp.value) }
 }

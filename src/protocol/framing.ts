@@ -65,6 +65,7 @@ export async function serveMessages (stream: Stream, { maxMessageSize, onPartial
       return
     }
 
+    // until all is served: not when one has to be waited for, and not after a failure
     isServing = true
 
     try {

@@ -53,6 +53,22 @@ describe('a data directory', () => {
     expect(privateKey.equals(data.privateKey)).to.equal(true)
   })
 
+  it('says when its identity is missing, and another one takes its place', async () => {
+    const first = await openDataDirectory(root)
+    await first.close()
+    expect(first.replacesLost).to.equal(false)
+    expect((await identityIn(root)).replacesLost).to.equal(false)
+
+    await rm(join(root, 'identity.key'))
+    const second = await openDataDirectory(root)
+    await second.close()
+    expect(second.replacesLost).to.equal(true)
+
+    await rm(join(root, 'identity.key'))
+    expect((await identityIn(root)).replacesLost).to.equal(true)
+    expect((await identityIn(root)).replacesLost).to.equal(false)
+  })
+
   it('is in use by one process at a time', async () => {
     const data = await openDataDirectory(root)
 
@@ -98,7 +114,7 @@ describe('a data directory', () => {
   it('with a broken identity is left as it is', async () => {
     await writeFile(join(root, 'identity.key'), 'not a key')
 
-    expect(await failure(openDataDirectory(root))).to.include('is not a libp2p private key')
+    expect(await failure(openDataDirectory(root))).to.equal(`${join(root, 'identity.key')} is not a libp2p private key: restore it from a backup, or move it away to get a new identity`)
     expect(await readFile(join(root, 'identity.key'), 'utf8')).to.equal('not a key')
     // and nothing holds it
     expect(await failure(openDataDirectory(root))).to.include('is not a libp2p private key')
@@ -110,6 +126,12 @@ describe('a data directory', () => {
     await writeFile(join(root, 'registrations'), '')
 
     expect(await failure(openDataDirectory(root))).to.include('cannot be opened')
+  })
+
+  it('with a directory in place of the identity is refused', async () => {
+    await mkdir(join(root, 'identity.key'))
+
+    expect(await failure(openDataDirectory(root))).to.include('is a directory: restore the file from a backup')
   })
 
   it('is where XDG has it when nothing is said', () => {

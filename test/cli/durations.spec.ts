@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatDuration, parseDuration } from '../../src/cli/durations.ts'
+import { formatDuration, parseDuration, writeDuration } from '../../src/cli/durations.ts'
 
 describe('durations', () => {
   it.each([
@@ -33,5 +33,15 @@ describe('durations', () => {
     [90_061_000, '1d 1h']
   ])('writes %i ms as %s', (ms, text) => {
     expect(formatDuration(ms)).to.equal(text)
+  })
+
+  it.each([
+    [1, '1ms'],
+    [3_600_000, '1h'],
+    [7_199_999, '1h59m59s999ms'],
+    [2 ** 31 - 1, '24d20h31m23s647ms']
+  ])('writes %i ms exactly as %s, as it is read', (ms, text) => {
+    expect(writeDuration(ms)).to.equal(text)
+    expect(parseDuration(text)).to.equal(ms)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { address, count, duration, flag, flagName, hostPort, parseFlags, pointAddress, rate } from '../../src/cli/flags.ts'
+import { address, count, duration, flag, flagName, hostPort, listenAddress, parseFlags, parseNamespace, pointAddress, rate } from '../../src/cli/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
@@ -60,11 +60,25 @@ describe('flags', () => {
     [address, '', undefined],
     [address, '/', undefined],
     [address, '/ip4/1.2.3.4/tcp/99999', undefined],
+    [listenAddress, 'foo', undefined],
+    [listenAddress, '/dns4/localhost/tcp/5000', undefined],
+    [listenAddress, '/ip4/127.0.0.1/udp/5000/quic-v1', undefined],
+    [listenAddress, '/ip4/127.0.0.1/tcp/5000/wss', undefined],
     [pointAddress, '/ip4/1.2.3.4/tcp/1', undefined],
     [pointAddress, '/ip4/1.2.3.4/tcp/1/p2p/nobody', undefined],
     [pointAddress, 'nonsense', undefined]
   ])('a %o reads "%s"', (type, text, value) => {
     expect(type.parse(text)).to.deep.equal(value)
+  })
+
+  it.each(listenAddress.expected.match(/\/ip4\S+/g) ?? [])('propose %s to listen on, which is taken', example => {
+    expect(String(listenAddress.parse(example))).to.equal(example)
+  })
+
+  it('know what a namespace may be', () => {
+    expect(parseNamespace('ä'.repeat(127), '')).to.equal('ä'.repeat(127))
+    expect(() => parseNamespace('ä'.repeat(128), '')).to.throw('NAMESPACE has 256 bytes of UTF-8: choose one of at most 255').with.property('name', 'UsageError')
+    expect(() => parseNamespace('', 'a name is needed')).to.throw('NAMESPACE is empty: a name is needed').with.property('name', 'UsageError')
   })
 
   it('know the address of a point', () => {

@@ -58,6 +58,22 @@ describe("a point's options from flags", () => {
     expect(() => fromArgs(...args)).to.throw(message).with.property('name', 'UsageError')
   })
 
+  it.each([
+    [['--default-ttl', '1h'], '--min-ttl (2h), --default-ttl (1h) and --max-ttl (3d) must be in this order'],
+    [['--idle-timeout', '40d'], '--idle-timeout must be at most 24d20h31m23s647ms, not 40d'],
+    [['--rate-limit', '5/40d'], '--rate-limit needs at least 1 request and an interval of at most 24d20h31m23s647ms, not 5/40d']
+  ])('are complained of in their units: %j', (args, message) => {
+    let problem = ''
+
+    try {
+      pointSettings(fromArgs(...args))
+    } catch (err: any) {
+      problem = inFlags(err.message)
+    }
+
+    expect(problem).to.equal(message)
+  })
+
   it('are spoken of as flags', () => {
     expect(inFlags('maxMessageSize must be at most 10, notAnOption aside')).to.equal('--max-message-size must be at most 10, notAnOption aside')
   })

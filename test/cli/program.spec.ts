@@ -9,6 +9,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rendezvousClient } from '../../src/index.ts'
@@ -16,13 +17,14 @@ import { build, endPrograms, Program, run } from './program.ts'
 import type { RendezvousClient } from '../../src/index.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 
 const TCP = '/ip4/127.0.0.1/tcp/0'
 const WS = '/ip4/127.0.0.1/tcp/0/ws'
 
 let directory: string
 const nodes: Libp2p[] = []
+const servers: Server[] = []
 
 beforeAll(build, 60_000)
 
@@ -32,6 +34,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(nodes.splice(0).map(async node => node.stop()))
+  servers.splice(0).forEach(server => { server.close() })
   await endPrograms()
   await rm(directory, { recursive: true, force: true })
 })
@@ -144,19 +147,19 @@ describe('the point', () => {
   })
 
   it('reads well', async () => {
-    const point = new Program(['point', '--memory', '--listen', TCP])
+    const point = new Program(['point', '--memory', '--listen', TCP, '--announce', '/dns4/point.example.com/tcp/443/wss'])
     let text = ''
 
     while (!text.includes('Ctrl-C ends it')) {
       text += `${await point.line()}\n`
     }
 
-    const address = /\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+/.exec(text)?.[0]
+    expect(text).to.match(/clients:\n\n {2}\/dns4\/point\.example\.com\/tcp\/443\/wss\/p2p\/\w+\n\n/)
     expect(text).to.match(/^This is a rendezvous point\.\n\n {2}Peer id {2}12D3\w+\n {2}Data {5}in memory/)
 
     // what it proposes works as it stands
     const proposal = text.split('\n').find(line => line.includes(' discover '))?.trim().split(' ') ?? []
-    expect(proposal.slice(-3)).to.deep.equal(['discover', address, 'my-app'])
+    expect(proposal.slice(-3)).toEqual(['discover', expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+$/), 'my-app'])
     const { code, stderr } = await run(...proposal.slice(-3))
     expect(code).to.equal(0)
     expect(stderr.at(-1)).to.equal('Nobody is registered under "my-app"')
@@ -205,13 +208,31 @@ describe('what is in the way of a point', () => {
     }
   })
 
-  it('names the port that two of its addresses share', async () => {
-    const port = await freePort()
-    const { code, stderr } = await run('point', '--memory', '--listen', `/ip4/127.0.0.1/tcp/${port}`, '--listen', `/ip4/127.0.0.1/tcp/${port}/ws`)
+  it('is an identity that is none', async () => {
+    const point = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
+    await writeFile(join(directory, 'thesis.txt'), 'not a key')
 
-    expect(code).to.equal(1)
-    expect(stderr).to.have.lengthOf(1)
-    expect(stderr[0]).to.include(`port ${port} is taken`)
+    for (const [args, line] of [
+      [['id', '--identity', directory], `${directory} is a directory: name a file with --identity`],
+      [['register', point, 'my-app', '--identity', join(directory, 'thesis.txt')], `${join(directory, 'thesis.txt')} is not a libp2p private key: choose another file with --identity`]
+    ] as Array<[string[], string]>) {
+      expect(await run(...args)).to.deep.equal({ code: 1, stdout: [], stderr: [`libp2p-rendezvous: ${line}`] })
+    }
+  })
+})
+
+describe('a point whose identity is lost', () => {
+  it('says that it has a new one', async () => {
+    const before = await startPoint()
+    await before.point.end('SIGTERM')
+    expect(before.point.stderr).to.equal('')
+    const data = join(directory, 'point')
+    await rm(join(data, 'identity.key'))
+
+    const after = await startPoint()
+    await after.point.end('SIGTERM')
+    expect(after.ready.peerId).to.not.equal(before.ready.peerId)
+    expect(after.point.stderr).to.equal(`There are registrations in ${data} but no identity.key, so a new identity was made: if clients know the old one, restore identity.key from a backup\n`)
   })
 })
 
@@ -228,7 +249,14 @@ describe('a command line that makes no sense', () => {
       ['discover'],
       ['discover', 'nonsense'],
       ['watch', point],
-      ['register', point, 'a', 'b']
+      ['register', point, 'a', 'b'],
+      ['point', '--memory', '--listen', TCP, '--verbose', '--quiet'],
+      ['point', '--memory', '--listen', TCP, '--default-ttl', '1h'],
+      ['point', '--memory', '--listen', '/dns4/localhost/tcp/5000'],
+      ['point', '--memory', '--listen', '/ip4/127.0.0.1/tcp/62650', '--listen', '/ip4/0.0.0.0/tcp/62650/ws'],
+      ['discover', point, ''],
+      ['watch', point, ''],
+      ['register', point, 'x'.repeat(256)]
     ].map(async args => run(...args)))
 
     expect(results.map(({ stderr }) => stderr.map(line => line.replace('libp2p-rendezvous: ', '')))).to.deep.equal([
@@ -240,7 +268,14 @@ describe('a command line that makes no sense', () => {
       ['discover needs POINT; see libp2p-rendezvous discover --help'],
       ['POINT takes an address that ends in /p2p/ and the point\'s peer id, as the point shows it when it starts, not "nonsense"'],
       ['watch needs NAMESPACE; see libp2p-rendezvous watch --help'],
-      ['register does not take "b"; see libp2p-rendezvous register --help']
+      ['register does not take "b"; see libp2p-rendezvous register --help'],
+      ['--verbose shows more, and --quiet shows less: give one of them'],
+      ['--min-ttl (2h), --default-ttl (1h) and --max-ttl (3d) must be in this order'],
+      ['--listen takes an address of this machine with a TCP port, as in /ip4/0.0.0.0/tcp/62649 or /ip4/0.0.0.0/tcp/62650/ws, not "/dns4/localhost/tcp/5000"; see libp2p-rendezvous point --help'],
+      ['port 62650 is given twice with --listen: each address needs a port of its own'],
+      ['NAMESPACE is empty: leave it out for all of them'],
+      ['NAMESPACE is empty: a name is needed'],
+      ['NAMESPACE has 256 bytes of UTF-8: choose one of at most 255']
     ])
 
     for (const { code, stdout } of results) {
@@ -249,10 +284,25 @@ describe('a command line that makes no sense', () => {
     }
   })
 
+  it('is one that announces another peer', async () => {
+    const elsewhere = `/dns4/point.example.com/tcp/443/wss/${point.slice(point.indexOf('p2p'))}`
+
+    for (const args of [['point', '--memory', '--listen', TCP], ['register', point, 'my-app']]) {
+      const { code, stdout, stderr } = await run(...args, '--announce', elsewhere)
+
+      expect(stderr).toEqual([expect.stringMatching(/^libp2p-rendezvous: --announce \S+ ends in another peer id than this one's, \w+: leave out \/p2p\/ and what follows$/)])
+      expect(stdout).to.deep.equal([])
+      expect(code).to.equal(2)
+    }
+  })
+
   it('has help', async () => {
     expect((await run('--help')).code).to.equal(0)
     expect((await run('point', '--help')).stdout[0]).to.equal('Run a rendezvous point until Ctrl-C.')
-    expect((await run('--version')).stdout).to.deep.equal(['0.1.0'])
+    for (const flag of ['--version', '-v', '-V']) {
+      expect((await run(flag)).stdout).to.deep.equal(['0.1.0'])
+    }
+
     expect((await run()).code).to.equal(2)
   })
 
@@ -279,7 +329,7 @@ describe('the other commands', () => {
     expect(discovered.stdout.map(line => JSON.parse(line))).to.deep.equal([{
       peerId: registered.peerId,
       namespace: 'my-app',
-      addresses: registered.addresses.map((address: string) => address.split('/p2p/')[0]),
+      addresses: registered.addresses,
       expires: JSON.parse(discovered.stdout[0] ?? '').expires
     }])
     expect(discovered.stderr).to.deep.equal([`Connecting to ${overWebSocket}`, `Asking ${overWebSocket}`])
@@ -306,6 +356,14 @@ describe('the other commands', () => {
     expect(await register.event()).to.include({ event: 'renewed', peerId })
   })
 
+  it.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('tell by their exit code that %s kept them from a result', async (signal, code) => {
+    const mute = `/ip4/127.0.0.1/tcp/${await strangerPort()}/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8`
+    const discover = new Program(['discover', mute, 'my-app'])
+    await expect.poll(() => discover.stderr).toContain('Connecting')
+
+    expect(await discover.end(signal)).to.include({ code })
+  })
+
   it('say in one line, with exit code 1, why a point cannot be used', async () => {
     const { overTcp } = await startPoint()
     const port = await freePort()
@@ -313,10 +371,18 @@ describe('the other commands', () => {
     const nowhere = `/ip4/127.0.0.1/tcp/${port}/p2p/${stranger}`
     const elsewhere = overTcp.replace(/[^/]+$/, stranger)
     const [address] = (await startNode(overTcp)).getMultiaddrs()
+    const notWebSocket = overTcp.replace('/p2p/', '/ws/p2p/')
+    const ended = 'answers, but ended the connection before the handshake was done: it may be full (--max-connections and --max-connection-rate there), or be no libp2p peer'
+    const stranded = `/ip4/127.0.0.1/tcp/${await strangerPort('HTTP/1.1 400 Bad Request\r\n\r\n')}/p2p/${stranger}`
+    const { overTcp: full } = await startPoint('--max-connections', '1', '--data', join(directory, 'full'))
+    await (await startNode(full)).dial(multiaddr(full))
 
     for (const [args, line] of [
       [['discover', nowhere], `${nowhere} cannot be reached (connection refused): check that the point is running and that the address is right`],
       [['watch', elsewhere, 'my-app'], `another peer than ${stranger} answers at ${elsewhere}: check the peer id at its end`],
+      [['discover', stranded], `${stranded} ${ended}`],
+      [['discover', full], `${full} ${ended}`],
+      [['discover', notWebSocket], /^\S+\/ws\S+ cannot be reached \((the connection failed|[\w. -]+)\): check that the point is running and that the address is right$/],
       [['discover', String(address)], 'that peer is no rendezvous point, or speaks another protocol than --protocol says'],
       [['watch', String(address), 'my-app'], 'that peer is no rendezvous point, or speaks another protocol than --protocol says'],
       [['register', String(address), 'my-app'], 'that peer is no rendezvous point, or speaks another protocol than --protocol says'],
@@ -341,6 +407,21 @@ describe('on a Node that is too old', () => {
     expect(program.stderr).to.equal('libp2p-rendezvous needs Node.js 22 or newer, and this is 20.20.2: install a newer one from https://nodejs.org\n')
   })
 })
+
+/** The port of a server that speaks something else, or nothing at all. */
+async function strangerPort (words?: string): Promise<number> {
+  const server = createServer(socket => {
+    socket.on('error', () => {})
+
+    if (words != null) {
+      socket.end(words)
+    }
+  })
+  servers.push(server)
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+
+  return (server.address() as AddressInfo).port
+}
 
 async function freePort (): Promise<number> {
   const server = createServer()

@@ -4,9 +4,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_TIMEOUT } from '../../src/cli/client-node.ts'
+import { checkAnnounced } from '../../src/cli/addresses.ts'
+import { DEFAULT_TIMEOUT, unreachable } from '../../src/cli/client-node.ts'
 import { commands } from '../../src/cli/commands.ts'
-import { peerTable, peerToJson } from '../../src/cli/discover.ts'
+import { peerTable, peerToJson, registrations } from '../../src/cli/discover.ts'
 import { parseDuration } from '../../src/cli/durations.ts'
 import { describe as describeError } from '../../src/cli/failures.ts'
 import { flagName } from '../../src/cli/flags.ts'
@@ -18,9 +19,10 @@ import { PointLog } from '../../src/cli/point-log.ts'
 import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN } from '../../src/cli/register.ts'
 import { DEFAULT_INTERVAL, peerLines } from '../../src/cli/watch.ts'
 import { Status } from '../../src/index.ts'
-import type { DiscoveredPeer, RendezvousPointEvents } from '../../src/index.ts'
+import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from '../../src/index.ts'
 
 const id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+const other = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 const NOW = Date.UTC(2030, 0, 1)
 
 function discovered (addresses: string[], namespace = 'my-app'): DiscoveredPeer {
@@ -40,11 +42,13 @@ describe('what is discovered', () => {
     expect(peerTable([discovered(['/ip4/1.2.3.4/tcp/1'], 'a\nb')], true, NOW)[1]).to.equal(`a b        ${id}  1h 59m      /ip4/1.2.3.4/tcp/1`)
   })
 
-  it('is an object for machines', () => {
-    expect(peerToJson(discovered(['/ip4/1.2.3.4/tcp/1']))).to.deep.equal({
+  it('is an object for machines, with addresses that can be dialled as they are', () => {
+    const relayed = `/ip4/1.2.3.4/tcp/1/p2p/${other}/p2p-circuit`
+
+    expect(peerToJson(discovered(['/ip4/1.2.3.4/tcp/1', `/ip4/1.2.3.4/tcp/2/p2p/${id}`, relayed]))).to.deep.equal({
       peerId: id.toString(),
       namespace: 'my-app',
-      addresses: ['/ip4/1.2.3.4/tcp/1'],
+      addresses: [`/ip4/1.2.3.4/tcp/1/p2p/${id}`, `/ip4/1.2.3.4/tcp/2/p2p/${id}`, `${relayed}/p2p/${id}`],
       expires: '2030-01-01T01:59:00.000Z'
     })
   })
@@ -54,6 +58,83 @@ describe('what is discovered', () => {
 
     expect(peerLines('found', peer, NOW).map(line => line.slice(10))).to.deep.equal([`+ ${id}  for 1h 59m`, '  /ip4/1.2.3.4/tcp/1'])
     expect(peerLines('expired', peer, NOW).map(line => line.slice(10))).to.deep.equal([`- ${id}  expired`])
+  })
+})
+
+describe('what is listed page by page', () => {
+  /** A point that answers with these pages, one after the other. */
+  function listed (pages: DiscoverPage[], limit = Infinity): { peers: Promise<string[]>, asked: DiscoverPageOptions[] } {
+    const asked: DiscoverPageOptions[] = []
+    const client: Parameters<typeof registrations>[0] = {
+      discover: () => { throw new Error('It lists each peer once') },
+      discoverPage: async (_, options) => {
+        asked.push(options)
+
+        return pages[asked.length - 1] ?? { peers: [], cookie: Uint8Array.of(asked.length) }
+      }
+    }
+    const listing = registrations(client, multiaddr('/ip4/1.2.3.4/tcp/1'), undefined, { limit, signal: AbortSignal.abort() })
+
+    return { asked, peers: Array.fromAsync(listing, ({ namespace }) => namespace) }
+  }
+
+  const page = (namespaces: string[], ...cookie: number[]): DiscoverPage => ({
+    peers: namespaces.map(namespace => discovered([], namespace)),
+    cookie: cookie.length === 0 ? undefined : Uint8Array.from(cookie)
+  })
+
+  it('ends where there is no cookie, or the same as before', async () => {
+    expect(await listed([page(['a'], 1), page(['b']), page(['c'], 2)]).peers).to.deep.equal(['a', 'b'])
+    expect(await listed([page(['a'], 1), page(['b'], 2), page([], 2), page(['c'], 3)]).peers).to.deep.equal(['a', 'b'])
+  })
+
+  it('goes on behind a page that has no usable peer', async () => {
+    const { peers, asked } = listed([page([], 1), page(['a'], 2), page([], 3), page(['b'], 4), page([], 4)])
+
+    expect(await peers).to.deep.equal(['a', 'b'])
+    expect(asked.map(({ cookie }) => cookie?.[0])).to.deep.equal([undefined, 1, 2, 3, 4])
+  })
+
+  it('shows as many as are wanted, each once', async () => {
+    const { peers, asked } = listed([page(['a', 'a'], 1), page([], 2), page(['a', 'b', 'c', 'd'], 3)], 3)
+
+    expect(await peers).to.deep.equal(['a', 'b', 'c'])
+    expect(asked.map(({ limit }) => limit)).to.deep.equal([3, 2, 500])
+  })
+
+  it('ends although a point goes on for ever', async () => {
+    const { peers, asked } = listed([])
+
+    expect(await peers).to.deep.equal([])
+    expect(asked).to.have.lengthOf(10)
+  })
+})
+
+describe('why a point could not be dialled', () => {
+  const point = multiaddr(`/ip4/1.2.3.4/tcp/1/p2p/${id}`)
+  const named = (name: string, message = ''): Error => Object.assign(new Error(message), { name })
+  const ended = 'answers, but ended the connection before the handshake was done: it may be full (--max-connections and --max-connection-rate there), or be no libp2p peer'
+
+  it.each([
+    [named('UnexpectedPeerError'), `another peer than ${id} answers at ${point}: check the peer id at its end`],
+    [named('EncryptionFailedError', 'Payload identity key a does not match expected remote identity key b'), `another peer than ${id} answers at ${point}: check the peer id at its end`],
+    [named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 27/72 bytes'), `${point} ${ended}`],
+    [new AggregateError([named('InvalidCryptoExchangeError')]), `${point} ${ended}`],
+    [new Error('outer', { cause: Object.assign(new Error(), { code: 'ECONNRESET' }) }), `${point} ${ended}`],
+    [named('TimeoutError'), `${point} did not answer within 10s: check the address, or give it longer with --timeout`],
+    [named('NoValidAddressesError'), `${point} cannot be dialled from here: an address with /tcp, /ws or /wss is needed`],
+    [new Event('error'), `${point} cannot be reached (the connection failed): check that the point is running and that the address is right`]
+  ])('%#', (err, line) => {
+    expect(unreachable(point, id, err, 10_000)).to.equal(line)
+  })
+})
+
+describe('addresses to announce', () => {
+  it('may end in no other peer id', () => {
+    const address = '/dns4/point.example.com/tcp/443/wss'
+
+    expect(() => { checkAnnounced([multiaddr(`${address}/p2p/${other}`)], id) }).to.throw(`--announce ${address}/p2p/${other} ends in another peer id than this one's, ${id}`).with.property('name', 'UsageError')
+    checkAnnounced([address, `${address}/p2p/${id}`, `/ip4/1.2.3.4/tcp/1/p2p/${other}/p2p-circuit`].map(text => multiaddr(text)), id)
   })
 })
 
@@ -182,7 +263,11 @@ describe('an error in one line', () => {
     [new AggregateError([new Error('inner')], 'outer'), 'inner'],
     [new Error('outer', { cause: new Error('inner') }), 'inner'],
     [new TypeError(''), 'TypeError'],
-    ['text', 'text']
+    ['text', 'text'],
+    [Object.assign(new Event('error'), { error: new Error('inner'), message: '' }), 'inner'],
+    [Object.assign(new Event('error'), { error: undefined, message: 'words' }), 'words'],
+    [Object.assign(new Event('error'), { error: new TypeError(''), message: '' }), 'the connection failed'],
+    [new Event('error'), 'the connection failed']
   ])('%#', (err, line) => {
     expect(describeError(err)).to.equal(line)
   })
