@@ -47,7 +47,7 @@ const clientFlags = {
 } as const
 
 const discoverFlags = {
-  limit: { type: count, help: 'show that many at the most', default: 'all' },
+  limit: { type: count, help: 'show that many at the most', default: 'all, of one namespace 100000' },
   ...clientFlags
 } as const
 

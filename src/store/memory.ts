@@ -7,8 +7,14 @@ import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistrati
 /** A registration as the indexes link it; `StoredRegistration` is what others see of it. */
 interface Entry extends StoredRegistration, Expiring {}
 
+/** The registrations in one namespace. */
 class Namespace extends SequenceList<Entry> {
-  constructor (readonly name: string) { super() }
+  readonly name: string
+
+  constructor (name: string) {
+    super()
+    this.name = name
+  }
 }
 
 /** The range of sequence numbers that a store's life has used. */
