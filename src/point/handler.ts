@@ -2,7 +2,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { raceSignal } from 'race-signal'
 import { decodeStrictly } from '../protocol/codec.ts'
 import { Status } from '../protocol/errors.ts'
-import { andThen, maybePromise } from '../protocol/maybe-promise.ts'
+import { andThen, maybePromise, orElse } from '../protocol/maybe-promise.ts'
 import { Message } from '../protocol/message.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { domainOf, InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
@@ -43,10 +43,10 @@ export interface Answer {
   work: number
 }
 
+type Decision = Omit<Answer, 'work'>
+
 /** Of one request, as it adds up. */
-interface Effort {
-  work: number
-}
+type Effort = Pick<Answer, 'work'>
 
 /** To verify a signature takes as long as some small requests; with a key that Node has no code of its own for, many. */
 const VERIFICATION = 5
@@ -93,18 +93,15 @@ export class RequestHandler {
     const message = decodeRequest(request)
     const effort: Effort = { work: 0 }
 
-    const toAnswer = (err: unknown): Answer => refused(message, effort, err instanceof Refusal
-      ? err
-      // its words are for the log of this node, not for a peer
-      : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', err))
+    const decision = orElse(
+      () => this.#decide(peer, message, now, context, effort),
+      err => refused(message, err instanceof Refusal
+        ? err
+        // its words are for the log of this node, not for a peer
+        : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', err))
+    )
 
-    try {
-      const answer = this.#decide(peer, message, now, context, effort)
-
-      return answer instanceof Promise ? answer.catch(toAnswer) : answer
-    } catch (err) {
-      return toAnswer(err)
-    }
+    return andThen(decision, decision => ({ ...decision, ...effort }))
   }
 
   /**
@@ -113,10 +110,10 @@ export class RequestHandler {
    * @throws {InvalidMessageError} as `handle` does
    */
   refuse (request: Uint8Array | Uint8ArrayList, status: ErrorStatus, statusText: string): Answer {
-    return refused(decodeRequest(request), { work: 0 }, new Refusal(status, statusText))
+    return { ...refused(decodeRequest(request), new Refusal(status, statusText)), work: 0 }
   }
 
-  #decide (peer: PeerId, { register, discover, unregister }: Request, now: number, context: RequestContext, effort: Effort): MaybePromise<Answer> {
+  #decide (peer: PeerId, { register, discover, unregister }: Request, now: number, context: RequestContext, effort: Effort): MaybePromise<Decision> {
     if (register != null) {
       return this.#register(peer, register, now, context, effort)
     } else if (discover != null) {
@@ -126,18 +123,18 @@ export class RequestHandler {
     return this.#unregister(peer, unregister, now, context)
   }
 
-  #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext, effort: Effort): MaybePromise<Answer> {
+  #register (peer: PeerId, { ns, signedPeerRecord, ttl: wireTtl }: Message.Register, now: number, context: RequestContext, effort: Effort): MaybePromise<Decision> {
     const namespace = this.#checkNamespace(ns)
     const ttl = this.#checkTtl(wireTtl)
 
     return andThen(this.#checkRecord(peer, signedPeerRecord, namespace, context, effort), envelope => {
       const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, ttl }
 
-      return andThen(this.#ask(context, store => store.register(registration, this.#settings, now)), result => this.#registered(result, ttl, effort))
+      return andThen(this.#ask(context, store => store.register(registration, this.#settings, now)), result => this.#registered(result, ttl))
     })
   }
 
-  #registered (result: RegisterResult, ttl: number, { work }: Effort): Answer {
+  #registered (result: RegisterResult, ttl: number): Decision {
     if ('limit' in result) {
       throw new Refusal(Status.E_UNAVAILABLE, `${result.limit} (${this.#settings[result.limit]}) is reached`)
     }
@@ -150,20 +147,18 @@ export class RequestHandler {
       response: Message.encode({
         type: Message.MessageType.REGISTER_RESPONSE,
         registerResponse: { status: Status.OK, ttl: toWireTtl(ttl) }
-      }),
-      work
+      })
     }
   }
 
-  #unregister (peer: PeerId, unregister: Message.Unregister | undefined, now: number, context: RequestContext): MaybePromise<Answer> {
+  #unregister (peer: PeerId, unregister: Message.Unregister | undefined, now: number, context: RequestContext): MaybePromise<Decision> {
     return andThen(this.#ask(context, store => store.unregister(unregister?.ns ?? '', peer.toString(), now)), registration => ({
       outcome: registration == null ? { type: 'nothing' } : { type: 'registration:removed', registration },
-      response: undefined,
-      work: 0
+      response: undefined
     }))
   }
 
-  #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext, effort: Effort): MaybePromise<Answer> {
+  #discover (peer: PeerId, { ns, limit, cookie }: Message.Discover, now: number, context: RequestContext, effort: Effort): MaybePromise<Decision> {
     const namespace = ns == null || ns === '' ? undefined : this.#checkNamespace(ns)
     const query: ListQuery = { namespace, after: checkCookie(cookie, namespace), limit: this.#pageSize(limit) }
     const isAuthorized = this.#checkAuthorized({ peer, action: 'discover', namespace, connection: context.connection, signal: context.signal })
@@ -173,8 +168,7 @@ export class RequestHandler {
 
       return {
         outcome: { type: 'discover:served', namespace, registrations },
-        response,
-        work: effort.work
+        response
       }
     }))
   }
@@ -236,7 +230,7 @@ export class RequestHandler {
       throw new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, 'a signed peer record is required')
     }
 
-    return explained(
+    return orElse(
       () => {
         const record = this.#records.open(envelope)
 
@@ -256,7 +250,7 @@ export class RequestHandler {
           return andThen(certified, ({ envelope }) => envelope)
         })
       },
-      err => err instanceof InvalidRecordError ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, err.message) : err
+      err => { throw err instanceof InvalidRecordError ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, err.message) : err }
     )
   }
 
@@ -273,25 +267,14 @@ export class RequestHandler {
   }
 
   #ask <T> ({ signal }: RequestContext, question: (store: RegistrationStore) => MaybePromise<T>): MaybePromise<T> {
-    return explained(
+    return orElse(
       () => {
         const answer = maybePromise(question(this.#store))
 
         return answer instanceof Promise ? raceSignal(answer, signal) : answer
       },
-      err => new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
+      err => { throw new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err) }
     )
-  }
-}
-
-/** Fails with what is made of the error. */
-function explained <T> (work: () => MaybePromise<T>, explain: (err: unknown) => unknown): MaybePromise<T> {
-  try {
-    const result = work()
-
-    return result instanceof Promise ? result.catch(err => { throw explain(err) }) : result
-  } catch (err) {
-    throw explain(err)
   }
 }
 
@@ -328,15 +311,14 @@ function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   throw new InvalidMessageError(`Not a request: ${type ?? 'a message without a type'}`)
 }
 
-function refused (message: Request, { work }: Effort, { status, message: statusText, cause }: Refusal): Answer {
+function refused (message: Request, { status, message: statusText, cause }: Refusal): Decision {
   if (message.register != null) {
     return {
       outcome: { type: 'registration:rejected', namespace: message.register.ns, status, statusText, cause },
       response: Message.encode({
         type: Message.MessageType.REGISTER_RESPONSE,
         registerResponse: { status, statusText }
-      }),
-      work
+      })
     }
   }
 
@@ -346,15 +328,13 @@ function refused (message: Request, { work }: Effort, { status, message: statusT
       response: Message.encode({
         type: Message.MessageType.DISCOVER_RESPONSE,
         discoverResponse: { registrations: [], status, statusText }
-      }),
-      work
+      })
     }
   }
 
   return {
     outcome: { type: 'unregister:rejected', namespace: message.unregister?.ns, status, statusText, cause },
-    response: undefined,
-    work
+    response: undefined
   }
 }
 

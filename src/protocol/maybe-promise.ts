@@ -14,6 +14,17 @@ export function andThen <T, R> (value: MaybePromise<T>, next: (value: T) => Mayb
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
+/** Does some work, and goes on with its error when it fails, at once or later. */
+export function orElse <T> (work: () => MaybePromise<T>, otherwise: (err: unknown) => T): MaybePromise<T> {
+  try {
+    const value = work()
+
+    return value instanceof Promise ? value.catch(otherwise) : value
+  } catch (err) {
+    return otherwise(err)
+  }
+}
+
 function isPromiseLike <T> (value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }
