@@ -43,10 +43,10 @@ module.exports = {
     },
     {
       name: 'no-circular-imports',
-      comment: 'of values; a class and the index that describes it may know each other\'s types',
+      comment: 'type imports included: the public types of a room are in its types.ts, which imports no class',
       severity: 'error',
-      from: { path: '^src/' },
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { circular: true }
     },
     {
       name: 'no-orphans',

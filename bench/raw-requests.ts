@@ -4,7 +4,7 @@ import { yamux } from '@libp2p/yamux'
 import * as lp from 'it-length-prefixed'
 import { createLibp2p } from 'libp2p'
 import { PROTOCOL_ID } from 'libp2p-rendezvous'
-import { readMessages } from '../dist/protocol/framing.js'
+import { readMessages } from '../dist/client/read-messages.js'
 import { Message } from '../dist/protocol/message.js'
 import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
 

@@ -72,9 +72,9 @@ export {
   UnavailableError
 } from './protocol/errors.ts'
 
-export type * from './client/index.ts'
-export type * from './point/index.ts'
-export type * from './store/index.ts'
+export type * from './client/types.ts'
+export type * from './point/types.ts'
+export type * from './store/types.ts'
 export type { CorruptEntry, PersistentStore, PersistentStoreInit } from './store/persistent.ts'
 export type { RendezvousErrorInit } from './protocol/errors.ts'
 export type { RecordDomain } from './protocol/peer-record.ts'

@@ -1,5 +1,5 @@
 import { MAX_SLEEP } from './schedule.ts'
-import type { DiscoveredPeer } from './index.ts'
+import type { DiscoveredPeer } from './types.ts'
 import type { Found } from './listing.ts'
 import type { PeerId } from '@libp2p/interface'
 

@@ -2,7 +2,7 @@ import { AbortError } from '@libp2p/interface'
 import { isPermanent, NoAddressesError, RendezvousError } from '../protocol/errors.ts'
 import { MAX_SLEEP, refreshDelay, retryDelay } from './schedule.ts'
 import { Stopwatch } from './stopwatch.ts'
-import type { Registration, RegistrationFailedDetail } from './index.ts'
+import type { Registration, RegistrationFailedDetail } from './types.ts'
 import type { OwnRecord, SealedRecord } from './own-record.ts'
 import type { PeerId } from '@libp2p/interface'
 

@@ -1,7 +1,7 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
 import { Stopwatch } from './stopwatch.ts'
-import type { RendezvousClientComponents } from './index.ts'
+import type { RendezvousClientComponents } from './types.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

@@ -1,7 +1,7 @@
 import { InvalidParametersError, isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { PointLike } from './index.ts'
+import type { PointLike } from './types.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

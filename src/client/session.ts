@@ -1,7 +1,8 @@
 import { AbortError, ProtocolError, StreamResetError } from '@libp2p/interface'
 import { MAX_ACCEPTED_RESPONSE_SIZE } from '../protocol/constants.ts'
-import { readMessages, writeMessage } from '../protocol/framing.ts'
+import { writeMessage } from '../protocol/write-message.ts'
 import { Deadline } from './deadline.ts'
+import { readMessages } from './read-messages.ts'
 import type { Stream, StreamCloseEvent } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 

@@ -4,7 +4,7 @@ import { checkNamespace } from '../protocol/namespace.ts'
 import { checkDomain, DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
 import { parsePoint } from './point-like.ts'
 import { MAX_TIMER } from './schedule.ts'
-import type { RendezvousClientInit } from './index.ts'
+import type { RendezvousClientInit } from './types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A client's init, with every default filled in and every value checked. */

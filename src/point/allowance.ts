@@ -1,6 +1,6 @@
 import { RateLimiter } from '@libp2p/utils'
 import type { Answer } from './handler.ts'
-import type { RateLimit } from './index.ts'
+import type { RateLimit } from './types.ts'
 import type { PeerId } from '@libp2p/interface'
 
 /**

@@ -4,7 +4,7 @@ import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
 import { toWireTtl } from '../protocol/ttl.ts'
 import { encodeCookie } from './cookie.ts'
-import type { Page } from '../store/index.ts'
+import type { Page } from '../store/types.ts'
 
 /**
  * The response to DISCOVER, written by hand: a page is nearly all there is to encode in this protocol,

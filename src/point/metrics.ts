@@ -1,6 +1,6 @@
 import type { Outcome } from './handler.ts'
 import type { ResetReason } from './inbound-stream.ts'
-import type { StoreSize } from '../store/index.ts'
+import type { StoreSize } from '../store/types.ts'
 import type { Counter, CounterGroup, Metrics } from '@libp2p/interface'
 
 const PREFIX = 'libp2p_rendezvous_point'

@@ -1,6 +1,6 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { DEFAULT_TTL, MAX_NAMESPACE_LENGTH, MAX_RESPONSE_SIZE, MAX_TTL, MIN_TTL, PROTOCOL_ID, REQUEST_TIMEOUT } from '../protocol/constants.ts'
-import type { RateLimit, RendezvousPointInit } from './index.ts'
+import type { RateLimit, RendezvousPointInit } from './types.ts'
 
 /** The numbers a point works by: its init, with every default filled in and every value checked. */
 export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'protocol'>> {

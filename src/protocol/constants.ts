@@ -30,3 +30,6 @@ export const MAX_ACCEPTED_RESPONSE_SIZE = 4 * 1024 * 1024
 
 /** How long one request may take. */
 export const REQUEST_TIMEOUT = 10 * SECOND
+
+/** Bytes of a length prefix: an unsigned varint that fits any length this protocol allows has at most five. */
+export const MAX_LENGTH_LENGTH = 5

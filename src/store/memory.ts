@@ -2,7 +2,7 @@ import { ExpiryQueue } from './expiry-queue.ts'
 import { PeerIndex } from './peer-index.ts'
 import { SequenceList } from './sequence-list.ts'
 import type { Expiring } from './expiry-queue.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './index.ts'
+import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './types.ts'
 
 /** A registration as the indexes link it; `StoredRegistration` is what others see of it. */
 interface Entry extends StoredRegistration, Expiring {}

@@ -3,7 +3,7 @@ import { Key } from 'interface-datastore'
 import { BatchWriter } from './batch-writer.ts'
 import { decodeEntry, encodeEntry, parseRegistrationName, registrationName } from './log-entry.ts'
 import { MemoryStore, newLife } from './memory.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './index.ts'
+import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './types.ts'
 import type { SequenceRange } from './memory.ts'
 import type { Datastore } from 'interface-datastore'
 

@@ -16,7 +16,7 @@
  * ```
  */
 
-import type { ListQuery, NewRegistration, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits } from './index.ts'
+import type { ListQuery, NewRegistration, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits } from './types.ts'
 
 export interface StoreCase {
   /** The rule, as a sentence. */

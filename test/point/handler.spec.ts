@@ -5,8 +5,8 @@ import { Status } from '../../src/protocol/errors.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { badRecords, envelope, identity } from '../fixtures/records.ts'
 import { CONNECTION, discover, handlerOf, NOW, OUT_OF_TURN, register, unregister } from '../fixtures/requests.ts'
-import type { Authorize, AuthorizeRequest } from '../../src/point/index.ts'
-import type { RegistrationStore } from '../../src/store/index.ts'
+import type { Authorize, AuthorizeRequest } from '../../src/point/types.ts'
+import type { RegistrationStore } from '../../src/store/types.ts'
 import type { Identity } from '../fixtures/records.ts'
 
 const HOUR = 60 * 60 * 1000

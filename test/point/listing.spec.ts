@@ -8,7 +8,7 @@ import { Message } from '../../src/protocol/message.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { identity } from '../fixtures/records.ts'
 import { discover, handlerOf, NOW } from '../fixtures/requests.ts'
-import type { Page, StoredRegistration } from '../../src/store/index.ts'
+import type { Page, StoredRegistration } from '../../src/store/types.ts'
 import type { PeerId } from '@libp2p/interface'
 
 const MIB = 1024 * 1024

@@ -6,8 +6,8 @@ import { MemoryStore } from '../../src/store/memory.ts'
 import { identity } from '../fixtures/records.ts'
 import { NOW } from '../fixtures/requests.ts'
 import type { RendezvousPoint } from '../../src/point/rendezvous-point.ts'
-import type { RendezvousPointInit } from '../../src/point/index.ts'
-import type { RegistrationStore } from '../../src/store/index.ts'
+import type { RendezvousPointInit } from '../../src/point/types.ts'
+import type { RegistrationStore } from '../../src/store/types.ts'
 
 const HOUR = 60 * 60 * 1000
 const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { pointSettings } from '../../src/point/settings.ts'
-import type { RendezvousPointInit } from '../../src/point/index.ts'
+import type { RendezvousPointInit } from '../../src/point/types.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

@@ -9,7 +9,7 @@ import { persistentStore } from '../../src/store/persistent.ts'
 import { LIMITS } from './crash-journal.ts'
 import { temporaryDirectory } from './stores.ts'
 import type { JournalEntry } from './crash-journal.ts'
-import type { StoredRegistration, RegistrationStore } from '../../src/store/index.ts'
+import type { StoredRegistration, RegistrationStore } from '../../src/store/types.ts'
 
 const CRASHES = 50
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from '../../src/store/memory.ts'
-import type { RegisterResult } from '../../src/store/index.ts'
+import type { RegisterResult } from '../../src/store/types.ts'
 
 const NOW = 1_750_000_000_000
 const NO_LIMITS = { maxRegistrationsPerPeer: 1e9, maxRegistrationsPerNamespace: 1e9, maxNamespaces: 1e9, maxRegistrations: 1e9 }

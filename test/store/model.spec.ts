@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../src/store/memory.ts'
 import { persistentStore } from '../../src/store/persistent.ts'
-import type { ListQuery, RegistrationStore, StoredRegistration, StoreLimits } from '../../src/store/index.ts'
+import type { ListQuery, RegistrationStore, StoredRegistration, StoreLimits } from '../../src/store/types.ts'
 
 const SECOND = 1_000
 const NAMESPACES = ['a', 'a/b', 'ü@%', 'd']

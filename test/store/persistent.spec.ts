@@ -5,7 +5,7 @@ import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { persistentStore } from '../../src/store/persistent.ts'
 import { temporaryDirectory } from './stores.ts'
-import type { ListQuery, Page, RegisterResult, StoredRegistration } from '../../src/store/index.ts'
+import type { ListQuery, Page, RegisterResult, StoredRegistration } from '../../src/store/types.ts'
 import type { CorruptEntry, PersistentStore, PersistentStoreInit } from '../../src/store/persistent.ts'
 import type { Batch, Datastore } from 'interface-datastore'
 

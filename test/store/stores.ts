@@ -5,7 +5,7 @@ import { MemoryDatastore } from 'datastore-core'
 import { LevelDatastore } from 'datastore-level'
 import { memoryStore } from '../../src/store/memory.ts'
 import { persistentStore } from '../../src/store/persistent.ts'
-import type { RegistrationStore } from '../../src/store/index.ts'
+import type { RegistrationStore } from '../../src/store/types.ts'
 
 export interface StoreKind {
   name: string

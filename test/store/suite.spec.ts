@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { storeSuite } from '../../src/store/suite.ts'
 import { STORES } from './stores.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, StoreLimits, StoreSize } from '../../src/store/index.ts'
+import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, StoreLimits, StoreSize } from '../../src/store/types.ts'
 
 for (const { name, create, destroy } of STORES) {
   describe(name, () => {

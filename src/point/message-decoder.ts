@@ -2,9 +2,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { InvalidDataLengthError, InvalidDataLengthLengthError } from '@libp2p/utils'
 import { decode, encodingLength } from 'uint8-varint'
 import { Uint8ArrayList } from 'uint8arraylist'
-
-/** An unsigned varint that fits any length this protocol allows has at most five bytes. */
-export const MAX_LENGTH_LENGTH = 5
+import { MAX_LENGTH_LENGTH } from '../protocol/constants.ts'
 
 /**
  * Takes messages out of bytes as they arrive, without waiting: what it-length-prefixed does for those

@@ -1,8 +1,8 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import { reader } from 'protons-runtime'
-import { Message } from './message.ts'
-import { BYTES, fieldsOf, VARINT } from './wire.ts'
-import type { Shape } from './wire.ts'
+import { Message } from '../protocol/message.ts'
+import { BYTES, fieldsOf, VARINT } from '../protocol/wire.ts'
+import type { Shape } from '../protocol/wire.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT }

@@ -1,0 +1,287 @@
+import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { AbortOptions, ComponentLogger, Libp2pEvents, Metrics, PeerDiscoveryEvents, PeerDiscoveryProvider, PeerId, PeerInfo, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
+import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface RendezvousClientInit {
+  /**
+   * The rendezvous points to use: multiaddrs that end in /p2p/…. Several addresses of one peer are one
+   * point. With none given, every connected peer that speaks the protocol is a point.
+   *
+   * @default []
+   */
+  points?: Array<Multiaddr | string>
+
+  /**
+   * Namespaces in which this node is kept registered, and in which it discovers peers, for as long as
+   * it runs.
+   *
+   * @default []
+   */
+  namespaces?: string[]
+
+  /**
+   * The lifetime that registrations ask for, in milliseconds; the point grants it.
+   *
+   * @default 7_200_000 (2 hours)
+   */
+  ttl?: number
+
+  /**
+   * Whether registrations are kept: renewed before they expire, and tried again when they fail. Without
+   * it each is asked for once.
+   *
+   * @default true
+   */
+  autoRefresh?: boolean
+
+  /**
+   * How long before its end a registration is renewed, in milliseconds; half the TTL when that is
+   * shorter. Up to a tenth of the waiting time is taken off at random, so that nodes that started
+   * together do not all ask at once.
+   *
+   * @default 300_000 (5 minutes)
+   */
+  refreshBuffer?: number
+
+  /**
+   * How often namespaces are looked through for new peers, in milliseconds, give or take a tenth.
+   *
+   * @default 60_000
+   */
+  discoverInterval?: number
+
+  /**
+   * Which of this node's own addresses are published.
+   *
+   * @default all of them
+   */
+  addressFilter?: (multiaddr: Multiaddr) => boolean
+
+  /**
+   * The form in which this node's record is signed, by the signature's domain. A point that cannot read
+   * it is sent the other. Where peers of rust-libp2p are to find this node at a point that can read
+   * both, it is 'libp2p-routing-state', for that is the only one they can read.
+   *
+   * @default 'libp2p-peer-record'
+   */
+  recordDomain?: RecordDomain
+
+  /**
+   * How long one request may take, in milliseconds, dialling the point included.
+   *
+   * @default 10_000
+   */
+  timeout?: number
+
+  /**
+   * The protocol to speak, for private networks.
+   *
+   * @default '/rendezvous/1.0.0'
+   */
+  protocol?: string
+
+  /**
+   * Streams that may be open to one point at a time. This client needs one.
+   *
+   * @default libp2p's own, 64
+   */
+  maxOutboundStreams?: number
+
+  /**
+   * Whether to talk to points over limited connections, such as relayed ones.
+   *
+   * @default false
+   */
+  runOnLimitedConnection?: boolean
+}
+
+export interface RendezvousClientComponents {
+  peerId: PeerId
+  privateKey: PrivateKey
+  peerStore: PeerStore
+  addressManager: AddressManager
+  connectionManager: ConnectionManager
+  registrar: Registrar
+  events: TypedEventTarget<Libp2pEvents>
+  logger: ComponentLogger
+  metrics?: Metrics
+}
+
+/** A registration of this node that a point has granted. */
+export interface Registration {
+  namespace: string
+  point: PeerId
+  /** As granted, in milliseconds. */
+  ttl: number
+  /** When it ends unless it is renewed, in milliseconds since the epoch. */
+  expires: number
+}
+
+/** A peer that a point listed and whose signed record has been verified. */
+export interface DiscoveredPeer extends PeerInfo {
+  namespace: string
+  /** The point that listed it. */
+  point: PeerId
+  /** What remained of its registration when it was listed, in milliseconds. */
+  ttl: number
+  /** When its registration ends unless it is renewed, in milliseconds since the epoch. */
+  expires: number
+  /** Its signed peer record, as others can verify it. */
+  peerRecordEnvelope: Uint8Array
+}
+
+export interface RegistrationFailedDetail {
+  namespace: string
+  /** Absent when the failure was before any point was asked. */
+  point?: PeerId | undefined
+  error: Error
+  /** Whether the registration is tried again without further ado. */
+  willRetry: boolean
+}
+
+export interface RendezvousClientEvents extends PeerDiscoveryEvents {
+  /** A peer was found that was not known, or whose earlier registration had expired. */
+  peer: CustomEvent<DiscoveredPeer>
+  /** The registration of a discovered peer ended, as far as this node knows. */
+  'peer:expired': CustomEvent<DiscoveredPeer>
+  /** A point granted a registration, for the first time or again. */
+  'registration:granted': CustomEvent<Registration>
+  /** A registration could not be made or renewed. */
+  'registration:failed': CustomEvent<RegistrationFailedDetail>
+  /** A registration ended without having been renewed. */
+  'registration:expired': CustomEvent<Registration>
+}
+
+/** Which point to ask: its peer id, or an address that ends in it. */
+export type PointLike = PeerId | Multiaddr | string
+
+export interface PointOptions extends AbortOptions {
+  /**
+   * The point to ask.
+   *
+   * @default all points
+   */
+  point?: PointLike
+}
+
+export interface RegisterOptions extends PointOptions {
+  /**
+   * The lifetime to ask for, in milliseconds.
+   *
+   * @default the client's `ttl`
+   */
+  ttl?: number
+}
+
+export interface DiscoverOptions extends PointOptions {
+  /**
+   * How many peers to find, at the most.
+   *
+   * @default 100_000, so that a point cannot keep a caller busy for ever
+   */
+  limit?: number
+}
+
+export interface DiscoverPageOptions extends AbortOptions {
+  /** The point to ask. */
+  point: PointLike
+  /**
+   * How many registrations the page may have, at the most.
+   *
+   * @default 500
+   */
+  limit?: number
+  /** Where the page before this one ended. */
+  cookie?: Uint8Array
+}
+
+export interface DiscoverPage {
+  /** The registrations that could be verified, without this node's own. */
+  peers: DiscoveredPeer[]
+  /** Ask with it for what comes next; absent when the point gave none. */
+  cookie: Uint8Array | undefined
+}
+
+/**
+ * The client side of the rendezvous protocol. It is also a libp2p peer discovery: the peers it finds
+ * are reported to libp2p.
+ */
+export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvents>, PeerDiscoveryProvider {
+  /** The protocol it speaks. */
+  readonly protocol: string
+
+  /** What is registered now: one for each namespace and point. */
+  readonly registrations: Registration[]
+
+  /** The peers that were found and whose registrations have not expired: one for each namespace and peer. */
+  readonly discovered: DiscoveredPeer[]
+
+  /**
+   * Registers this node under a namespace, and keeps it registered until `unregister` or the end: it
+   * is renewed before it expires, when this node's addresses change, and when a lost point returns.
+   * That holds also when this promise is rejected, except with AbortError, InvalidParametersError, or
+   * a refusal that trying again cannot mend.
+   *
+   * @returns one registration for each point that granted it
+   * @throws {AggregateError} when no point granted it; `errors` has each one's reason: a
+   * `RendezvousError` of its status, ProtocolError, TimeoutError, or what libp2p says of a failed dial
+   * @throws {NoPointsError} when there is no point yet
+   * @throws {NoAddressesError} when this node has no address yet
+   * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
+   * @throws {AbortError}
+   */
+  register (namespace: string, options?: RegisterOptions): Promise<Registration[]>
+
+  /**
+   * Removes this node's registration under a namespace, at the points or the one given. Does nothing
+   * where there is none. The protocol has no answer to this: the promise resolves when the point has
+   * taken the request.
+   *
+   * @throws {AggregateError} when no point could be told
+   * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
+   * @throws {AbortError}
+   */
+  unregister (namespace: string, options?: PointOptions): Promise<void>
+
+  /**
+   * Finds the peers registered under a namespace, or under any when none is given: all pages of all
+   * points, each peer once, never this node. The points are read page by page side by side, and of two
+   * records of a peer in such a round the newer is taken. Their records are in the peer store when they
+   * are returned, so they can be dialled by peer id. A point that refuses the namespace is taken to have
+   * nobody there, for that is how some say so.
+   *
+   * @throws {AggregateError} after the last peer, when no point could be read to its end
+   * @throws {NoPointsError} when there is no point
+   * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
+   * @throws {AbortError} when the signal aborts, or this node stops
+   */
+  discover (namespace?: string, options?: DiscoverOptions): AsyncGenerator<DiscoveredPeer>
+
+  /**
+   * Finds the peers registered under a namespace, and then each new one as it comes, until the caller
+   * stops iterating or this node stops. A peer comes again when it registers after having expired.
+   *
+   * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
+   * @throws {AbortError} when the signal aborts
+   */
+  watch (namespace: string, options?: PointOptions): AsyncGenerator<DiscoveredPeer>
+
+  /**
+   * Asks one point for one page: the protocol's own step.
+   *
+   * @throws {RendezvousError} the subclass of the status that the point answered with
+   * @throws {ProtocolError} when the response breaks the protocol
+   * @throws {TimeoutError}
+   * @throws {UnsupportedProtocolError} when the peer is no rendezvous point
+   * @throws what libp2p says of a failed dial
+   * @throws {InvalidParametersError} when an argument is out of its range
+   * @throws {NotStartedError} when this node is not started
+   * @throws {AbortError}
+   */
+  discoverPage (namespace: string | undefined, options: DiscoverPageOptions): Promise<DiscoverPage>
+}

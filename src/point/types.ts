@@ -1,0 +1,237 @@
+import type { Status } from '../protocol/errors.ts'
+import type { RegistrationStore, StoreSize } from '../store/types.ts'
+import type { ComponentLogger, Connection, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { Registrar } from '@libp2p/interface-internal'
+
+/** What a peer asks for, as `authorize` sees it. */
+export interface AuthorizeRequest {
+  /** Who asks, as the connection's handshake has proved it. */
+  peer: PeerId
+  action: 'register' | 'discover'
+  /** Undefined when a peer wants to discover all namespaces. */
+  namespace: string | undefined
+  connection: Connection
+  /** Aborts when the answer would come too late, or the peer does not wait for it any more. */
+  signal: AbortSignal
+}
+
+/**
+ * Decides whether a request is served. Unregistering is always allowed.
+ */
+export interface Authorize {
+  (request: AuthorizeRequest): boolean | Promise<boolean>
+}
+
+/** Requests that one peer may make. */
+export interface RateLimit {
+  /**
+   * Within one interval. To open a stream counts as two, each whole 32 KiB of a response as one more,
+   * and a stream that has to be reset as ten more.
+   */
+  requests: number
+  /** Milliseconds. */
+  interval: number
+}
+
+export interface RendezvousPointInit {
+  /**
+   * Where registrations live.
+   *
+   * @default memoryStore()
+   */
+  store?: RegistrationStore
+
+  /**
+   * The shortest lifetime a registration may ask for, in milliseconds. A shorter one is refused with
+   * E_INVALID_TTL.
+   *
+   * @default 7_200_000 (2 hours), or `maxTtl` when that is shorter
+   */
+  minTtl?: number
+
+  /**
+   * The lifetime, in milliseconds, of a registration that asks for none.
+   *
+   * @default 7_200_000 (2 hours), or the nearest bound
+   */
+  defaultTtl?: number
+
+  /**
+   * The longest lifetime a registration may ask for, in milliseconds. A longer one is refused with
+   * E_INVALID_TTL.
+   *
+   * @default 259_200_000 (72 hours), or `minTtl` when that is longer
+   */
+  maxTtl?: number
+
+  /**
+   * Bytes of UTF-8 in a namespace; 255 is also the most that is allowed here, because a cookie must
+   * have room for it. A longer namespace is refused with E_INVALID_NAMESPACE.
+   *
+   * @default 255
+   */
+  maxNamespaceLength?: number
+
+  /**
+   * Namespaces that one peer may be registered in. One more is refused with E_UNAVAILABLE.
+   *
+   * @default 100
+   */
+  maxRegistrationsPerPeer?: number
+
+  /**
+   * Peers that may be registered in one namespace. One more is refused with E_UNAVAILABLE.
+   *
+   * @default 1_000
+   */
+  maxRegistrationsPerNamespace?: number
+
+  /**
+   * Namespaces that may hold registrations at a time. One more is refused with E_UNAVAILABLE.
+   *
+   * @default 10_000
+   */
+  maxNamespaces?: number
+
+  /**
+   * Registrations of all peers in all namespaces. One more is refused with E_UNAVAILABLE.
+   *
+   * @default 1_000_000
+   */
+  maxRegistrations?: number
+
+  /**
+   * Registrations in one response to DISCOVER, whatever limit the request names.
+   *
+   * @default 1_000
+   */
+  maxDiscoverLimit?: number
+
+  /**
+   * Bytes of one request. When a length prefix announces more, the stream is reset and nothing is
+   * buffered.
+   *
+   * @default 16_384
+   */
+  maxMessageSize?: number
+
+  /**
+   * Milliseconds within which a request has to arrive whole, and again within which it has to be
+   * answered. The stream of a request that arrives too slowly is reset.
+   *
+   * @default 10_000
+   */
+  requestTimeout?: number
+
+  /**
+   * Milliseconds that an open stream may wait for its next request before it is closed.
+   *
+   * @default 60_000
+   */
+  idleTimeout?: number
+
+  /**
+   * What one peer may ask for; what is over it is refused with E_UNAVAILABLE once the interval has
+   * passed, or half of `requestTimeout`. When a peer goes on nevertheless, its connection is closed.
+   * A new stream counts as two requests, a signature to verify as five, and a large response as several.
+   * `false` for no limit.
+   *
+   * @default { requests: 1_000, interval: 10_000 }, which are some 330 requests on a stream each
+   */
+  rateLimit?: RateLimit | false
+
+  /**
+   * Decides whether a request is served. When it answers false, throws, or does not answer in time, the
+   * request is refused with E_NOT_AUTHORIZED.
+   *
+   * @default everything is allowed
+   */
+  authorize?: Authorize
+
+  /**
+   * The protocol to answer, for private networks.
+   *
+   * @default '/rendezvous/1.0.0'
+   */
+  protocol?: string
+
+  /**
+   * Streams that one connection may have open at a time.
+   *
+   * @default libp2p's own, 32
+   */
+  maxInboundStreams?: number
+
+  /**
+   * Whether to serve peers over limited connections, such as relayed ones.
+   *
+   * @default false
+   */
+  runOnLimitedConnection?: boolean
+}
+
+export interface RendezvousPointComponents {
+  registrar: Registrar
+  events: TypedEventTarget<Libp2pEvents>
+  logger: ComponentLogger
+  metrics?: Metrics
+}
+
+/** A registration, as events tell of it. */
+export interface RegistrationDetail {
+  peer: PeerId
+  namespace: string
+  /** When it ends, in milliseconds since the epoch. */
+  expires: number
+}
+
+export interface RegistrationRejectedDetail {
+  peer: PeerId
+  /** As it was asked for, which may be too long or missing. */
+  namespace: string | undefined
+  status: Status
+  statusText: string
+}
+
+export interface DiscoverServedDetail {
+  peer: PeerId
+  /** Undefined when it spanned all namespaces. */
+  namespace: string | undefined
+  /** How many were listed. */
+  registrations: number
+}
+
+export interface DiscoverRejectedDetail {
+  peer: PeerId
+  namespace: string | undefined
+  status: Status
+  statusText: string
+}
+
+export interface RendezvousPointEvents {
+  /** A peer registered in a namespace it was not registered in. */
+  'registration:added': CustomEvent<RegistrationDetail>
+  /** A peer registered again in a namespace it was registered in. */
+  'registration:refreshed': CustomEvent<RegistrationDetail>
+  /** A peer unregistered. */
+  'registration:removed': CustomEvent<RegistrationDetail>
+  /** A registration reached the end of its lifetime. */
+  'registration:expired': CustomEvent<RegistrationDetail>
+  /** A registration was refused. */
+  'registration:rejected': CustomEvent<RegistrationRejectedDetail>
+  /** A page was listed to a peer. */
+  'discover:served': CustomEvent<DiscoverServedDetail>
+  /** A listing was refused. */
+  'discover:rejected': CustomEvent<DiscoverRejectedDetail>
+}
+
+/**
+ * A rendezvous point: peers register with it under a namespace, and others find them there.
+ */
+export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents> {
+  /** The protocol it answers. */
+  readonly protocol: string
+
+  /** What it holds now. */
+  readonly size: StoreSize
+}
