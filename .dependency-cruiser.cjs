@@ -1,5 +1,5 @@
 /**
- * The rooms of src/ and who may import whom (CONTEXT.md, Architecture).
+ * The rooms of src/, what is in packages/, and who may import whom (CONTEXT.md, Architecture).
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */
@@ -30,33 +30,33 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/(client|protocol)/' }
     },
     {
-      name: 'cli-uses-the-front-door',
+      name: 'packages-use-the-front-door',
       severity: 'error',
-      from: { path: '^src/cli/' },
-      to: { path: '^src/', pathNot: '^src/(cli/|index\\.ts$)' }
+      from: { path: '^packages/' },
+      to: { path: '^(src|dist)/', pathNot: '^dist/index\\.' }
     },
     {
       name: 'nothing-from-node-in-a-browser',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/' },
+      from: { path: '^src/' },
       to: { dependencyTypes: ['core'] }
     },
     {
       name: 'no-circular-imports',
       comment: 'type imports included: the public types of a room are in its types.ts, which imports no class',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/' },
+      from: { path: '^src/' },
       to: { circular: true }
     },
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { path: '^src/', orphan: true },
+      from: { orphan: true },
       to: {}
     }
   ],
   options: {
-    doNotFollow: { path: 'node_modules' },
+    doNotFollow: { path: ['node_modules', '^dist/'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' }
   }

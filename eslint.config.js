@@ -3,7 +3,7 @@ import neostandard from 'neostandard'
 export default [
   ...neostandard({
     ts: true,
-    ignores: ['dist', 'coverage', 'interop/rust', 'interop/go', 'interop/python', 'src/protocol/message.ts']
+    ignores: ['**/dist', 'coverage', 'interop/rust', 'interop/go', 'interop/python', 'src/protocol/message.ts']
   }),
   {
     rules: {
@@ -12,9 +12,8 @@ export default [
     }
   },
   {
-    // what a browser bundles: everything but the programs
+    // what a browser bundles
     files: ['src/**/*.ts'],
-    ignores: ['src/cli/**'],
     rules: {
       'no-restricted-imports': ['error', { patterns: ['node:*'] }],
       'no-restricted-globals': ['error', 'Buffer', 'process']

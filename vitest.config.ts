@@ -1,8 +1,13 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  resolve: {
+    // as it is here, and not as it was when it was last built
+    alias: [{ find: /^libp2p-rendezvous$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }]
+  },
   test: {
-    include: ['test/**/*.spec.ts'],
+    include: ['test/**/*.spec.ts', 'packages/*/test/**/*.spec.ts'],
     testTimeout: 30_000
   }
 })

@@ -75,7 +75,7 @@ const RECORDS_OF_A_PEER = 120
 /** What Node adds to each delay that it measures: the interval at which it looks. */
 const RESOLUTION = 0.01
 
-const bin = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url))
+const bin = fileURLToPath(new URL('../packages/cli/bin/libp2p-rendezvous.js', import.meta.url))
 
 interface Sample {
   time: number

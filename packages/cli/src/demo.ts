@@ -9,8 +9,8 @@ import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
-import { rendezvousClient, rendezvousPoint } from '../index.ts'
-import type { DiscoveredPeer, RendezvousClient } from '../index.ts'
+import { rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
+import type { DiscoveredPeer, RendezvousClient } from 'libp2p-rendezvous'
 import type { Libp2p, PeerId } from '@libp2p/interface'
 
 const SECOND = 1_000

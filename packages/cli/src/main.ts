@@ -131,7 +131,7 @@ function understand (name: string, { flags, positionals: known }: Command, args:
 }
 
 async function version (): Promise<string> {
-  return JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')).version
+  return JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')).version
 }
 
 function isAbort (err: any): boolean {

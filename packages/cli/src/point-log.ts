@@ -1,7 +1,7 @@
 import { formatDuration } from './durations.ts'
 import { clean, counted } from './output.ts'
 import type { Output } from './output.ts'
-import type { DiscoverRejectedDetail, DiscoverServedDetail, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from '../index.ts'
+import type { DiscoverRejectedDetail, DiscoverServedDetail, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from 'libp2p-rendezvous'
 
 /** Lines in one second; what is more is counted. Peers could fill a disk otherwise. */
 const MAX_LINES = 100

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The program's entry. It has to be understood by Nodes that are too old for the rest, so it imports
- * nothing until it has looked at the version, and its syntax is as old as modules are.
+ * nothing until it has looked at the version, and its syntax is as old as modules are. It is no product
+ * of the build, for npm links only what is there when it installs.
  */
 
 const OLDEST = 22
@@ -11,7 +12,7 @@ if (major < OLDEST) {
   console.error('libp2p-rendezvous needs Node.js ' + OLDEST + ' or newer, and this is ' + process.versions.node + ': install a newer one from https://nodejs.org')
   process.exitCode = 1
 } else {
-  import('./main.ts').then(function (program) {
+  import('../dist/main.js').then(function (program) {
     return program.main(process.argv.slice(2))
   }).then(function (code) {
     process.exit(code)

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { clean, counted, Output, table, wrap } from '../../src/cli/output.ts'
-import type { Sink } from '../../src/cli/output.ts'
+import { clean, counted, Output, table, wrap } from '../src/output.ts'
+import type { Sink } from '../src/output.ts'
 
 function sink (isTTY: boolean): Sink & { text: string } {
   return {

@@ -2,7 +2,7 @@ import { count, duration, flagName, rate, text } from './flags.ts'
 import { writeDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
 import type { FlagValues } from './flags.ts'
-import type { RendezvousPointInit } from '../index.ts'
+import type { RendezvousPointInit } from 'libp2p-rendezvous'
 
 /** The options of a point that are numbers, as flags of the same names. */
 export const limitFlags = {

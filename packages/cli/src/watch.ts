@@ -5,7 +5,7 @@ import { clean } from './output.ts'
 import type { WatchFlags } from './commands.ts'
 import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './main.ts'
-import type { DiscoveredPeer } from '../index.ts'
+import type { DiscoveredPeer } from 'libp2p-rendezvous'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export const DEFAULT_INTERVAL = 10_000

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { defaultDataDirectory, identityIn, openDataDirectory } from '../../src/cli/data-directory.ts'
+import { defaultDataDirectory, identityIn, openDataDirectory } from '../src/data-directory.ts'
 
 let root: string
 

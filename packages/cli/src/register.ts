@@ -8,7 +8,7 @@ import { aborted } from './signals.ts'
 import type { RegisterFlags } from './commands.ts'
 import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './main.ts'
-import type { Registration } from '../index.ts'
+import type { Registration } from 'libp2p-rendezvous'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/0'

@@ -4,22 +4,22 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { describe, expect, it } from 'vitest'
-import { checkAnnounced } from '../../src/cli/addresses.ts'
-import { DEFAULT_TIMEOUT, unreachable } from '../../src/cli/client-node.ts'
-import { commands } from '../../src/cli/commands.ts'
-import { peerTable, peerToJson, registrations } from '../../src/cli/discover.ts'
-import { parseDuration } from '../../src/cli/durations.ts'
-import { describe as describeError } from '../../src/cli/failures.ts'
-import { flagName } from '../../src/cli/flags.ts'
-import { commandHelp, programHelp } from '../../src/cli/help.ts'
-import { invocation } from '../../src/cli/invocation.ts'
-import { Output } from '../../src/cli/output.ts'
-import { DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers } from '../../src/cli/point.ts'
-import { PointLog } from '../../src/cli/point-log.ts'
-import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN } from '../../src/cli/register.ts'
-import { DEFAULT_INTERVAL, peerLines } from '../../src/cli/watch.ts'
-import { Status } from '../../src/index.ts'
-import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from '../../src/index.ts'
+import { checkAnnounced } from '../src/addresses.ts'
+import { DEFAULT_TIMEOUT, unreachable } from '../src/client-node.ts'
+import { commands } from '../src/commands.ts'
+import { peerTable, peerToJson, registrations } from '../src/discover.ts'
+import { parseDuration } from '../src/durations.ts'
+import { describe as describeError } from '../src/failures.ts'
+import { flagName } from '../src/flags.ts'
+import { commandHelp, programHelp } from '../src/help.ts'
+import { invocation } from '../src/invocation.ts'
+import { Output } from '../src/output.ts'
+import { DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers } from '../src/point.ts'
+import { PointLog } from '../src/point-log.ts'
+import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN } from '../src/register.ts'
+import { DEFAULT_INTERVAL, peerLines } from '../src/watch.ts'
+import { Status } from 'libp2p-rendezvous'
+import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from 'libp2p-rendezvous'
 
 const id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 const other = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -247,12 +247,12 @@ describe('the defaults in help', () => {
 
 describe('how to start the program again', () => {
   it.each([
-    ['by name', '/usr/bin/node', '/usr/bin/libp2p-rendezvous', '/home/me', { program: 'libp2p-rendezvous' }],
-    ['by npx', '/usr/bin/node', '/home/me/app/node_modules/.bin/libp2p-rendezvous', '/home/me', { program: 'npx libp2p-rendezvous' }],
-    ['from a checkout', '/src/node_modules/node/bin/node', '/src/dist/cli/bin.js', '/src', { program: 'node_modules/node/bin/node dist/cli/bin.js', directory: '/src' }],
-    ['from elsewhere', '/usr/bin/node', '/my src/dist/cli/bin.js', '/home/me', { program: "/usr/bin/node '/my src/dist/cli/bin.js'" }]
-  ])('%s', (_, execPath, script, directory, expected) => {
-    expect(invocation(execPath, script, directory)).to.deep.equal(expected)
+    ['by name', '/usr/bin/node', '/usr/bin/libp2p-rendezvous', { program: 'libp2p-rendezvous' }],
+    ['by npx', '/usr/bin/node', '/home/me/.npm/_npx/0a1b/node_modules/.bin/libp2p-rendezvous', { program: 'npx libp2p-rendezvous-cli' }],
+    ['from a project or a checkout', '/src/node_modules/node/bin/node', '/src/node_modules/.bin/libp2p-rendezvous', { program: 'npx libp2p-rendezvous', directory: '/src' }],
+    ['as a file', '/usr/bin/node', '/my src/packages/cli/bin/libp2p-rendezvous.js', { program: "/usr/bin/node '/my src/packages/cli/bin/libp2p-rendezvous.js'" }]
+  ])('%s', (_, execPath, script, expected) => {
+    expect(invocation(execPath, script)).to.deep.equal(expected)
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatDuration, parseDuration, writeDuration } from '../../src/cli/durations.ts'
+import { formatDuration, parseDuration, writeDuration } from '../src/durations.ts'
 
 describe('durations', () => {
   it.each([

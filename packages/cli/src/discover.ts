@@ -6,7 +6,7 @@ import { clean, table } from './output.ts'
 import type { DiscoverFlags } from './commands.ts'
 import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './main.ts'
-import type { DiscoveredPeer, RendezvousClient } from '../index.ts'
+import type { DiscoveredPeer, RendezvousClient } from 'libp2p-rendezvous'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Registrations asked for at a time. */

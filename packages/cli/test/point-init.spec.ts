@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { flagName, parseFlags } from '../../src/cli/flags.ts'
-import { inFlags, limitFlags, pointInit } from '../../src/cli/point-init.ts'
-import { pointSettings } from '../../src/point/settings.ts'
+import { flagName, parseFlags } from '../src/flags.ts'
+import { inFlags, limitFlags, pointInit } from '../src/point-init.ts'
+import { pointSettings } from '../../../src/point/settings.ts'
 
 const fromArgs = (...args: string[]): object => pointInit(parseFlags(limitFlags, args).values)
 

@@ -7,7 +7,7 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { persistentStore, rendezvousPoint } from '../index.ts'
+import { persistentStore, rendezvousPoint } from 'libp2p-rendezvous'
 import { checkAnnounced, withPeerId } from './addresses.ts'
 import { defaultDataDirectory, lostIdentityNote, openDataDirectory } from './data-directory.ts'
 import { describe, Failure, UsageError } from './failures.ts'
@@ -24,7 +24,7 @@ import type { FlagValues } from './flags.ts'
 import type { HealthServer } from './http.ts'
 import type { CommandContext } from './main.ts'
 import type { Output } from './output.ts'
-import type { RendezvousPoint, RendezvousPointInit } from '../index.ts'
+import type { RendezvousPoint, RendezvousPointInit } from 'libp2p-rendezvous'
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -220,7 +220,7 @@ function introduce (output: Output, node: PointNode, data: DataDirectory | undef
   const addresses = node.getMultiaddrs().map(String)
   // what it announces may not be reached from here
   const [nearby] = node.services.listening.addresses().map(address => withPeerId(address, node.peerId))
-  const { program, directory } = invocation(process.execPath, process.argv[1] ?? '', process.cwd())
+  const { program, directory } = invocation(process.execPath, process.argv[1] ?? '')
   const { registrations } = node.services.rendezvousPoint.size
   const kept = data == null
     ? 'in memory: identity and registrations end with this program'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { address, count, duration, flag, flagName, hostPort, listenAddress, parseFlags, parseNamespace, pointAddress, rate } from '../../src/cli/flags.ts'
+import { address, count, duration, flag, flagName, hostPort, listenAddress, parseFlags, parseNamespace, pointAddress, rate } from '../src/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
