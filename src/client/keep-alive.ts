@@ -275,7 +275,7 @@ export class KeepAlive {
       slot.next = { since: new Stopwatch(), delay: retryDelay(++slot.failures, Math.random(), timeLeft(slot)) }
     }
 
-    onFailed({ namespace: slot.namespace, point: slot.point, error, willRetry })
+    onFailed({ namespace: slot.namespace, point: slot.point, error, willRetry, retryIn: slot.next?.delay })
   }
 
   /** Asks after a while, or when it was to be asked anyway if that is sooner. */

@@ -138,6 +138,8 @@ export interface RegistrationFailedDetail {
   error: Error
   /** Whether the registration is tried again without further ado. */
   willRetry: boolean
+  /** How long until then, in milliseconds. Absent when it waits for something else, such as an own address. */
+  retryIn?: number | undefined
 }
 
 export interface RendezvousClientEvents extends PeerDiscoveryEvents {

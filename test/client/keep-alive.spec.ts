@@ -271,6 +271,7 @@ describe('KeepAlive', () => {
         expect(gap).toBeLessThanOrEqual(5 * MINUTE + 1)
       })
       expect(world.failed.every(({ willRetry }) => willRetry)).toBe(true)
+      world.gaps.forEach((gap, index) => { expect(world.failed[index]?.retryIn).toBeCloseTo(gap, -1) })
       expect(world.keepAlive.registrations).toEqual([])
     })
 
@@ -454,7 +455,7 @@ describe('KeepAlive', () => {
       world.keepAlive.onAddressesChanged()
       await pass(DAY)
       expect(world.requests).toEqual([])
-      expect(world.failed).toMatchObject([{ willRetry: true }])
+      expect(world.failed).toMatchObject([{ willRetry: true, retryIn: undefined }])
 
       world.addresses = 'one'
       world.keepAlive.onAddressesChanged()
