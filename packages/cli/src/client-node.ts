@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { noise } from '@libp2p/noise'
 import { identify } from '@libp2p/identify'
@@ -11,10 +12,11 @@ import { checkAnnounced, peerIdIn } from './addresses.ts'
 import { formatDuration } from './durations.ts'
 import { describe, errorsIn, Failure } from './failures.ts'
 import { loadIdentity, OF_FLAG } from './identity.ts'
-import type { ClientFlags } from './commands.ts'
+import type { ClientFlags } from './options.ts'
 import type { FlagValues } from './flags.ts'
-import type { CommandContext } from './main.ts'
+import type { CommandContext } from './context.ts'
 import type { RendezvousClient, RendezvousClientInit } from 'libp2p-rendezvous'
+import type { Output } from './output.ts'
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -44,7 +46,7 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
   const { point, values } = init
   const pointId = peerIdIn(point) as PeerId
   const timeout = values.timeout ?? DEFAULT_TIMEOUT
-  const node = await createNode(init, timeout)
+  const node = await createNode(init, timeout, output)
 
   try {
     output.progress(`Connecting to ${point}`)
@@ -54,7 +56,7 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
       await node.dial(point, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) })
     } catch (err) {
       signal.throwIfAborted()
-      throw new Failure(unreachable(point, pointId, err, timeout), { cause: err })
+      throw new Failure(await unknownHost(point) ?? unreachable(point, pointId, err, timeout), { cause: err })
     }
 
     node.addEventListener('peer:disconnect', ({ detail: peer }) => {
@@ -70,8 +72,11 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
   }
 }
 
-async function createNode ({ point, values, client, listen = [], announce = [] }: ClientNodeInit, timeout: number): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
-  const privateKey = values.identity == null ? await generateKeyPair('Ed25519') : (await loadIdentity(values.identity, OF_FLAG)).privateKey
+async function createNode ({ point, values, client, listen = [], announce = [] }: ClientNodeInit, timeout: number, output: Output): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
+  const { privateKey, notes } = values.identity == null
+    ? { privateKey: await generateKeyPair('Ed25519'), notes: [] }
+    : await loadIdentity(values.identity, OF_FLAG)
+  notes.forEach(note => { output.note(note) })
   checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
 
   return createLibp2p({
@@ -92,6 +97,20 @@ async function createNode ({ point, values, client, listen = [], announce = [] }
       })
     }
   })
+}
+
+/**
+ * What to say when it is the host's name that nobody knows. Asked when dialling has failed, for a
+ * WebSocket does not say why.
+ */
+async function unknownHost (point: Multiaddr): Promise<string | undefined> {
+  const host = point.getComponents().find(({ name }) => /^dns[46]?$/.test(name))?.value
+
+  if (host != null) {
+    return lookup(host).then(() => undefined, err => err.code === 'ENOTFOUND'
+      ? `there is no host ${host}: check the name in ${point}`
+      : `the host ${host} cannot be looked up (${err.code}): check that this machine has a name server`)
+  }
 }
 
 /** What to say when a point could not be dialled. */

@@ -3,13 +3,14 @@ import { access, mkdir, readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { LevelDatastore } from 'datastore-level'
-import { describe, Failure } from './failures.ts'
+import { describe, errorsIn, Failure, InUseFailure } from './failures.ts'
 import { loadIdentity } from './identity.ts'
+import { PROGRAM, quote } from './invocation.ts'
 import type { Identity, IdentityAdvice } from './identity.ts'
 import type { Datastore } from 'interface-datastore'
 
 const IDENTITY = 'identity.key'
-const REGISTRATIONS = 'registrations'
+export const REGISTRATIONS = 'registrations'
 
 const OF_DIRECTORY: IdentityAdvice = {
   directory: 'restore the file from a backup, or move the directory away to get a new identity',
@@ -18,8 +19,6 @@ const OF_DIRECTORY: IdentityAdvice = {
 
 export interface DataIdentity extends Identity {
   path: string
-  /** Whether it is new although a point has run here before, whose identity is missing. */
-  replacesLost: boolean
 }
 
 /** What a point keeps between two runs. While it is open, no other process can open it. */
@@ -42,7 +41,7 @@ export function defaultDataDirectory (env: Record<string, string | undefined> = 
 export async function openDataDirectory (directory: string): Promise<DataDirectory> {
   const path = resolve(directory)
   const wasUsed = await prepare(path)
-  const level = await openLevel(join(path, REGISTRATIONS))
+  const level = await openRegistrations(join(path, REGISTRATIONS))
 
   try {
     return {
@@ -68,15 +67,11 @@ export async function identityIn (directory: string): Promise<DataIdentity> {
   return identityOf(path, await prepare(path))
 }
 
-/** What to say of an identity that replaces a lost one. */
-export function lostIdentityNote (path: string): string {
-  return `There are registrations in ${path} but no ${IDENTITY}, so a new identity was made: if clients know the old one, restore ${IDENTITY} from a backup`
-}
-
 async function identityOf (path: string, wasUsed: boolean): Promise<DataIdentity> {
-  const identity = await loadIdentity(join(path, IDENTITY), OF_DIRECTORY)
+  const { notes, ...identity } = await loadIdentity(join(path, IDENTITY), OF_DIRECTORY)
+  const lost = `There are registrations in ${path} but no ${IDENTITY}, so a new identity was made: if clients know the old one, restore ${IDENTITY} from a backup`
 
-  return { ...identity, path, replacesLost: identity.isNew && wasUsed }
+  return { ...identity, path, notes: identity.isNew && wasUsed ? [...notes, lost] : notes }
 }
 
 /**
@@ -92,7 +87,7 @@ async function prepare (path: string): Promise<boolean> {
     entries = await readdir(path)
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (err: any) {
-    const problem = err.code === 'EEXIST' || err.code === 'ENOTDIR' ? 'is not a directory' : `cannot be used (${describe(err)})`
+    const problem = err.code === 'EEXIST' || err.code === 'ENOTDIR' ? await misplaced(path) : `cannot be used (${describe(err)})`
 
     throw new Failure(`the data directory ${path} ${problem}: choose another with --data DIR`, { cause: err })
   }
@@ -106,6 +101,21 @@ async function prepare (path: string): Promise<boolean> {
   }
 
   return entries.includes(REGISTRATIONS)
+}
+
+/** What is in the place of a directory, or of one above it. */
+async function misplaced (path: string): Promise<string> {
+  for (let above = path; ; above = dirname(above)) {
+    const found = await stat(above).catch(() => {})
+
+    if (found?.isDirectory() === false) {
+      return above === path ? 'is not a directory' : `cannot be made, for ${above} is not a directory`
+    }
+
+    if (found != null || dirname(above) === above) {
+      return 'cannot be made'
+    }
+  }
 }
 
 /** Not mkdir's own `recursive`, which never ends where a file system lets no directory be made. */
@@ -128,7 +138,13 @@ async function makeDirectory (path: string): Promise<void> {
   })
 }
 
-async function openLevel (path: string): Promise<LevelDatastore> {
+/**
+ * The database of registrations in a directory, made when there is none.
+ *
+ * @throws {Failure}
+ */
+export async function openRegistrations (path: string): Promise<LevelDatastore> {
+  await checkComplete(path)
   const level = new LevelDatastore(path)
 
   try {
@@ -136,11 +152,35 @@ async function openLevel (path: string): Promise<LevelDatastore> {
     await level.db.open({ createIfMissing: true, compression: false })
   } catch (err: any) {
     if (err.cause?.code === 'LEVEL_LOCKED') {
-      throw new Failure(`the data directory ${join(path, '..')} is in use by another process: stop that one, or choose another directory with --data DIR`, { cause: err })
+      throw new InUseFailure(`the data directory ${dirname(path)} is in use by another process: stop that one, or choose another directory with --data DIR`, { cause: err })
     }
 
-    throw new Failure(`the registrations in ${path} cannot be opened (${describe(err)}): move that directory away to start without them`, { cause: err })
+    throw isDamage(err)
+      ? new Failure(damaged(dirname(path)), { cause: err })
+      : new Failure(`the registrations in ${path} cannot be opened (${describe(err)}): move that directory away to start without them`, { cause: err })
   }
 
   return level
+}
+
+/** LevelDB takes a database whose first file is missing for none, and makes a new one of it. */
+async function checkComplete (path: string): Promise<void> {
+  const files = await readdir(path).catch((): string[] => [])
+
+  if (files.some(name => /\.(ldb|log)$/.test(name)) && !files.includes('CURRENT')) {
+    throw new Failure(damaged(dirname(path)))
+  }
+}
+
+/** Whether it is what LevelDB says of files that are not as it wrote them, or not there. */
+export function isDamage (err: unknown): boolean {
+  return errorsIn(err).some(({ code, message }) => code === 'LEVEL_CORRUPTION' || /^Corruption: |MANIFEST-\d+: No such file/.test(message))
+}
+
+export function damaged (path: string): string {
+  return `the database in ${path} is damaged: ${salvageCommand(path)} keeps what can be read of it`
+}
+
+export function salvageCommand (path: string): string {
+  return `${PROGRAM} salvage --data ${quote(path)}`
 }

@@ -1,3 +1,5 @@
+import prettyMilliseconds from 'pretty-ms'
+
 /** Durations as people write them, `2h` or `1h30m`, and as they read them. */
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 }
@@ -29,41 +31,15 @@ export function parseDuration (text: string): number | undefined {
 
 /** Exactly, as `parseDuration` reads it: `1h30m`. */
 export function writeDuration (ms: number): string {
-  let rest = ms
-
-  return Object.entries(UNITS).map(([unit, length]) => {
-    const amount = unit === 'ms' ? rest : Math.floor(rest / length)
-    rest -= amount * length
-
-    return amount > 0 ? `${amount}${unit}` : ''
-  }).join('')
+  return prettyMilliseconds(ms, { separateMilliseconds: true, hideYear: true }).replaceAll(' ', '')
 }
 
 /**
  * Its two largest units, rounded to the smaller: `2h`, `1h 59m`, `4s`.
  */
 export function formatDuration (ms: number): string {
-  const units: Unit[] = ['d', 'h', 'm', 's']
-  const largest = units.findIndex(unit => ms >= UNITS[unit])
+  const { d, h, m, s } = UNITS
+  const smallest = ms >= d ? h : ms >= h ? m : ms >= s ? s : 1
 
-  if (largest === -1) {
-    return `${Math.round(ms)}ms`
-  }
-
-  const shown = units.slice(largest, largest + 2)
-  const smallest = UNITS[shown.at(-1) as Unit]
-  let rest = Math.round(ms / smallest) * smallest
-  const parts: string[] = []
-
-  // rounding may have filled up the next larger unit
-  for (const unit of units.slice(Math.max(0, largest - 1), largest + 2)) {
-    const amount = Math.floor(rest / UNITS[unit])
-    rest -= amount * UNITS[unit]
-
-    if (amount > 0) {
-      parts.push(`${amount}${unit}`)
-    }
-  }
-
-  return parts.join(' ')
+  return prettyMilliseconds(Math.round(ms / smallest) * smallest, { unitCount: 2, hideYear: true })
 }

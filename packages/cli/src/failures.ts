@@ -12,6 +12,9 @@ export class Failure extends Error {
   override name = 'Failure'
 }
 
+/** Another process has it. */
+export class InUseFailure extends Failure {}
+
 /** How system errors read to somebody who does not know their codes. */
 const CODES: Record<string, string> = {
   EACCES: 'permission denied',

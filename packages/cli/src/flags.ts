@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { Option } from 'commander'
 import { parseDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { ParseArgsOptionsConfig } from 'node:util'
+import type { Command } from 'commander'
 
 /** What a flag takes. */
 export interface FlagType<T> {
@@ -108,7 +108,30 @@ export const address: FlagType<Multiaddr> = {
       return parsed.getComponents().length > 0 ? parsed : undefined
     } catch {}
   },
-  expected: 'a multiaddr, as in /ip4/203.0.113.7/tcp/62649 or /dns4/rendezvous.example.com/tcp/443/wss'
+  expected: 'a multiaddr'
+}
+
+/** An address to give to others: it says how to get there, or where that can be looked up. */
+export const announceAddress: FlagType<Multiaddr> = {
+  placeholder: 'MULTIADDR',
+  parse: text => {
+    const parsed = address.parse(text)
+
+    return parsed?.getComponents().some(isWayIn) === true ? parsed : undefined
+  },
+  expected: 'an address with a transport and its port, as in /ip4/203.0.113.7/tcp/62649 or /dns4/rendezvous.example.com/tcp/443/wss'
+}
+
+function isWayIn ({ name, value }: { name: string, value?: string }, index: number, all: Array<{ name: string }>): boolean {
+  switch (name) {
+    case 'tcp':
+      return Number(value) > 0
+    case 'udp':
+      // which is none by itself
+      return Number(value) > 0 && all[index + 1] != null && all[index + 1]?.name !== 'p2p'
+    default:
+      return name === 'p2p-circuit' || name === 'dnsaddr'
+  }
 }
 
 /** An address to listen on: TCP, bare or under WebSockets. */
@@ -156,38 +179,27 @@ export function flagName (key: string): string {
   return `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
 }
 
-/**
- * The flags and the other arguments of a command line.
- *
- * @throws {UsageError}
- */
-export function parseFlags <F extends Flags> (flags: F, args: string[]): { values: FlagValues<F>, positionals: string[] } {
-  const options: ParseArgsOptionsConfig = {}
+/** Lets a command take these flags. */
+export function addFlags (command: Command, flags: Flags): Command {
+  for (const [key, { type, help, default: usual, multiple = false }] of Object.entries(flags)) {
+    const name = flagName(key)
+    const option = new Option(type.placeholder == null ? name : `${name} <${type.placeholder}>`, usual == null ? help : `${help} (${usual})`)
 
-  for (const [key, { type, multiple = false }] of Object.entries(flags)) {
-    options[flagName(key).slice(2)] = { type: type.placeholder == null ? 'boolean' : 'string', multiple }
+    command.addOption(type.placeholder == null
+      ? option
+      : option.argParser((text, before: unknown[] = []) => {
+        // it takes the next flag for a value
+        if (text.startsWith('--')) {
+          throw new UsageError(`${name} needs a value`)
+        }
+
+        const value = parseValue(name, type, text)
+
+        return multiple ? [...before, value] : value
+      }))
   }
 
-  let parsed
-
-  try {
-    parsed = parseArgs({ args, options, allowPositionals: true, strict: true })
-  } catch (err: any) {
-    throw new UsageError(explain(err, Object.keys(flags)))
-  }
-
-  const values: Record<string, unknown> = {}
-
-  for (const [key, { type, multiple = false }] of Object.entries(flags)) {
-    const given = parsed.values[flagName(key).slice(2)]
-
-    if (given != null) {
-      const parsedValues = [given].flat().map(value => parseValue(flagName(key), type, String(value)))
-      values[key] = multiple ? parsedValues : parsedValues[0]
-    }
-  }
-
-  return { values: values as FlagValues<F>, positionals: parsed.positionals }
+  return command
 }
 
 /**
@@ -225,21 +237,4 @@ export function parseNamespace (text: string, whenEmpty: string): string {
   }
 
   return text
-}
-
-/** What is wrong with a command line, from what the parser throws. */
-function explain (err: Error & { code?: string }, keys: string[]): string {
-  const name = /--?[\w-]+/.exec(err.message)?.[0] ?? ''
-
-  switch (err.code) {
-    case 'ERR_PARSE_ARGS_UNKNOWN_OPTION': {
-      const similar = keys.map(flagName).find(known => name.length > 4 && (known.startsWith(name) || known.endsWith(name.slice(2))))
-
-      return `there is no flag ${name}${similar == null ? '' : ` (did you mean ${similar}?)`}`
-    }
-    case 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE':
-      return err.message.includes('does not take') ? `${name} takes no value` : `${name} needs a value`
-    default:
-      return err.message
-  }
 }

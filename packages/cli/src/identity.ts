@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { describe, Failure } from './failures.ts'
+import { quote } from './invocation.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
 export interface Identity {
   privateKey: PrivateKey
   /** Whether it was made just now. */
   isNew: boolean
+  /** What whoever runs this should know of it. */
+  notes: string[]
 }
 
 /** What to do about a place where no key can be read, which depends on how it was chosen. */
@@ -39,6 +42,10 @@ export async function loadIdentity (file: string, advice: IdentityAdvice): Promi
       throw new Failure(`${file} is a directory: ${advice.directory}`, { cause: err })
     }
 
+    if (err.code === 'ENOTDIR') {
+      throw new Failure(`${file} is below something that is no directory: ${advice.directory}`, { cause: err })
+    }
+
     if (err.code !== 'ENOENT') {
       throw new Failure(`the identity in ${file} cannot be read (${describe(err)}): run this as the user who owns it`, { cause: err })
     }
@@ -46,14 +53,23 @@ export async function loadIdentity (file: string, advice: IdentityAdvice): Promi
     const privateKey = await generateKeyPair('Ed25519')
     await saveIdentity(file, privateKey)
 
-    return { privateKey, isNew: true }
+    return { privateKey, isNew: true, notes: [] }
   }
 
   try {
-    return { privateKey: privateKeyFromProtobuf(bytes), isNew: false }
+    return { privateKey: privateKeyFromProtobuf(bytes), isNew: false, notes: await exposure(file) }
   } catch (err) {
     throw new Failure(`${file} is not a libp2p private key: ${advice.foreign}`, { cause: err })
   }
+}
+
+/** Who has the key is this peer. Windows has no such modes. */
+async function exposure (file: string): Promise<string[]> {
+  const { mode } = await stat(file)
+
+  return process.platform !== 'win32' && (mode & 0o077) !== 0
+    ? [`The private key in ${file} can be read by other users of this machine: chmod 600 ${quote(file)}`]
+    : []
 }
 
 /**

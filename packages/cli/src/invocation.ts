@@ -30,6 +30,9 @@ export function invocation (execPath: string, script: string): Invocation {
   return link == null ? { program: NAME } : { program: `npx ${NAME}`, directory: directory === '' ? sep : directory as string }
 }
 
+/** Of this process. */
+export const { program: PROGRAM, directory: DIRECTORY } = invocation(process.execPath, process.argv[1] ?? '')
+
 /** As a shell takes it for one word. */
 export function quote (text: string): string {
   return /^[\w./\\:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`

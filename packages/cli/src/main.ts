@@ -1,22 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import { commands } from './commands.ts'
+import { CommanderError } from 'commander'
+import { commandLine, commands } from './commands.ts'
 import { describe, Failure, oneLine, UsageError } from './failures.ts'
-import { flagName, parseFlags } from './flags.ts'
-import { commandHelp, programHelp } from './help.ts'
-import { NAME } from './invocation.ts'
+import { flagName } from './flags.ts'
+import { NAME, PROGRAM } from './invocation.ts'
 import { Output } from './output.ts'
 import { EndRequest, endSignal } from './signals.ts'
-import type { Command } from './commands.ts'
-
-/** What every command gets besides its flags. */
-export interface CommandContext {
-  output: Output
-  /** Aborts when the program is to end. */
-  signal: AbortSignal
-  /** Whether results are for machines. */
-  json: boolean
-  debug: boolean
-}
+import type { CommandInit } from './commands.ts'
 
 /**
  * The program.
@@ -49,54 +39,44 @@ export async function main (args: string[]): Promise<number> {
     process.exit(1)
   })
 
+  let code = 0
+
   try {
-    return await run(args, output)
+    const program = commandLine({
+      version: JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')).version,
+      show: text => { output.print(text) },
+      run: async (command, given, values) => { code = await run(command, given, values, output) }
+    })
+
+    if (args.length === 0) {
+      program.outputHelp()
+
+      return 2
+    }
+
+    // both are in use for it
+    await program.parseAsync(args[0] === '-V' ? ['-v'] : args, { from: 'user' })
+
+    return code
   } catch (err: any) {
-    complain(err)
+    // help or the version was shown
+    if (err instanceof CommanderError && err.exitCode === 0) {
+      return 0
+    }
+
+    const problem = err instanceof CommanderError ? new UsageError(explain(err, args), { cause: err }) : err
+    complain(problem)
 
     // the library has looked at an argument before anything else
-    return err instanceof UsageError || err?.name === 'InvalidParametersError' ? 2 : 1
+    return problem instanceof UsageError || problem?.name === 'InvalidParametersError' ? 2 : 1
   }
 }
 
-async function run (args: string[], output: Output): Promise<number> {
-  const [name, ...rest] = args
-
-  if (name == null || name === '--help' || name === '-h' || name === 'help') {
-    const asked = commands[rest[0] ?? '']
-    output.print(asked == null ? programHelp(commands, output.columns) : commandHelp(rest[0] as string, asked, output.columns))
-
-    return name == null ? 2 : 0
-  }
-
-  if (name === '--version' || name === '-v' || name === '-V') {
-    output.print(await version())
-
-    return 0
-  }
-
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-
-  if (command == null) {
-    throw new UsageError(`there is no command "${name}": it is one of ${Object.keys(commands).join(', ')}`)
-  }
-
-  if (rest.includes('--help') || rest.includes('-h')) {
-    output.print(commandHelp(name, command, output.columns))
-
-    return 0
-  }
-
-  const { values, positionals } = understand(name, command, rest)
+async function run (command: CommandInit, args: unknown[], values: Record<string, unknown>, output: Output): Promise<number> {
   const signal = endSignal()
 
   try {
-    return await command.run(positionals, values, {
-      output,
-      signal,
-      json: values.json === true || !output.isTerminal,
-      debug: values.debug === true
-    })
+    return await command.run(args, values, { output, signal, json: values.json === true || !output.isTerminal })
   } catch (err) {
     if (signal.aborted && isAbort(err)) {
       return (signal.reason as EndRequest).exitCode
@@ -106,32 +86,24 @@ async function run (args: string[], output: Output): Promise<number> {
   }
 }
 
-function understand (name: string, { flags, positionals: known }: Command, args: string[]): ReturnType<typeof parseFlags> {
-  const seeHelp = `; see ${NAME} ${name} --help`
-  let parsed
+/** What is wrong with a command line, from what the parser throws. */
+function explain ({ code, message }: CommanderError, args: string[]): string {
+  const problem = oneLine(message.replace('error: ', '')).replace(/\.$/, '')
+  const name = args.find(arg => Object.hasOwn(commands, arg))
 
-  try {
-    parsed = parseFlags(flags, args)
-  } catch (err: any) {
-    throw new UsageError(err.message + seeHelp)
+  if (code === 'commander.unknownCommand') {
+    return `${problem}: there are ${Object.keys(commands).join(', ')}`
   }
 
-  const missing = known[parsed.positionals.length]
-  const surplus = parsed.positionals[known.length]
-
-  if (missing != null && !missing.startsWith('[')) {
-    throw new UsageError(`${name} needs ${missing}${seeHelp}`)
-  }
-
-  if (surplus != null) {
-    throw new UsageError(`${name} does not take "${surplus}"${seeHelp}`)
-  }
-
-  return parsed
+  return `${problem}${code === 'commander.unknownOption' ? alike(message, name) : ''}; see ${[PROGRAM, name, '--help'].filter(word => word != null).join(' ')}`
 }
 
-async function version (): Promise<string> {
-  return JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')).version
+/** The parser knows of typing errors, and this of flags that are longer than they were thought to be. */
+function alike (message: string, name: string = ''): string {
+  const [, part = ''] = /'(--\w[\w-]{2,})'$/.exec(message) ?? []
+  const longer = Object.keys(commands[name]?.flags ?? {}).map(flagName).find(known => known.startsWith(part) || known.endsWith(part.slice(2)))
+
+  return part === '' || longer == null ? '' : ` (Did you mean ${longer}?)`
 }
 
 function isAbort (err: any): boolean {

@@ -87,8 +87,8 @@ export function clean (text: string): string {
 }
 
 /** A number of things, such as `1 line` and `2 lines`. */
-export function counted (number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`
+export function counted (number: number, thing: string, things: string = `${thing}s`): string {
+  return `${number} ${number === 1 ? thing : things}`
 }
 
 /** Columns as wide as their widest cell, two spaces apart; the last may be of any width. */
@@ -96,23 +96,6 @@ export function table (rows: string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
 
   return rows.map(row => row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
-}
-
-/** Lines of at most that many characters, but for words that are longer. */
-export function wrap (text: string, width: number): string[] {
-  const lines: string[] = []
-
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-
-    if (last == null || last.length + 1 + word.length > width) {
-      lines.push(word)
-    } else {
-      lines[lines.length - 1] = `${last} ${word}`
-    }
-  }
-
-  return lines
 }
 
 function style (format: 'bold' | 'dim', text: string, { isTTY }: Sink): string {

@@ -1,5 +1,5 @@
 import { count, duration, flagName, rate, text } from './flags.ts'
-import { writeDuration } from './durations.ts'
+import { parseDuration, writeDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
 import type { FlagValues } from './flags.ts'
 import type { RendezvousPointInit } from 'libp2p-rendezvous'
@@ -33,24 +33,45 @@ export function pointInit (values: FlagValues<typeof limitFlags>): RendezvousPoi
     .map(key => [key, values[key as keyof typeof limitFlags]] as const)
     .filter(([, value]) => value != null)
 
-  const ttls = (['minTtl', 'defaultTtl', 'maxTtl'] as const).filter(key => values[key] != null)
-
-  ttls.forEach((key, index) => {
-    const next = ttls[index + 1]
-
-    if (next != null && Number(values[key]) > Number(values[next])) {
-      throw new UsageError(`${flagName(key)} (${writeDuration(Number(values[key]))}) may not be longer than ${flagName(next)} (${writeDuration(Number(values[next]))})`)
-    }
-  })
+  checkLifetimes(values)
 
   return Object.fromEntries(given)
+}
+
+type Lifetimes = Record<'minTtl' | 'defaultTtl' | 'maxTtl', number>
+
+/** The lifetimes that follow from those that were given: the others make way for them. */
+export function lifetimes (values: Partial<Lifetimes>): Lifetimes {
+  const usual = (key: keyof Lifetimes): number => parseDuration(limitFlags[key].default) as number
+  const minTtl = values.minTtl ?? Math.min(usual('minTtl'), values.maxTtl ?? Infinity)
+  const maxTtl = values.maxTtl ?? Math.max(usual('maxTtl'), minTtl)
+
+  return { minTtl, maxTtl, defaultTtl: values.defaultTtl ?? Math.min(Math.max(usual('defaultTtl'), minTtl), maxTtl) }
+}
+
+/**
+ * @throws {UsageError} that says which flag to change
+ */
+function checkLifetimes (values: Partial<Lifetimes>): void {
+  const effective = lifetimes(values)
+  const written = (key: keyof Lifetimes): string => `${flagName(key)} (${writeDuration(effective[key])})`
+
+  for (const [shorter, longer] of [['minTtl', 'maxTtl'], ['minTtl', 'defaultTtl'], ['defaultTtl', 'maxTtl']] as const) {
+    if (effective[shorter] > effective[longer]) {
+      // the one that was not given is the one that makes way
+      const [given, other] = values[shorter] == null ? [longer, shorter] as const : [shorter, longer] as const
+
+      throw new UsageError(values[other] == null
+        ? `${written(given)} is ${given === shorter ? 'longer' : 'shorter'} than ${written(other)}: give ${flagName(other)} ${writeDuration(effective[given])}, too`
+        : `${written(shorter)} is longer than ${written(longer)}: lower ${flagName(shorter)} or raise ${flagName(longer)}`)
+    }
+  }
 }
 
 /** What a point has against its options, in the words of the command line. */
 export function inFlags (message: string): string {
   return message
     .replace(/\b[a-z]+[A-Z]\w*\b/g, key => key in limitFlags ? flagName(key) : key)
-    .replace(/(--[a-z]+-ttl) \((\d+)\)/g, (_, name, ms) => `${name} (${writeDuration(Number(ms))})`)
     .replace(/a number of milliseconds above 0 and up to (\d+), not (\d+)/, (_, max, ms) => `at most ${writeDuration(Number(max))}, not ${writeDuration(Number(ms))}`)
     .replace(/an interval above 0 and up to (\d+) milliseconds, not (\d+) and (\d+)/, (_, max, requests, ms) => `an interval of at most ${writeDuration(Number(max))}, not ${requests}/${writeDuration(Number(ms))}`)
 }

@@ -9,20 +9,22 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { persistentStore, rendezvousPoint } from 'libp2p-rendezvous'
 import { checkAnnounced, withPeerId } from './addresses.ts'
-import { defaultDataDirectory, lostIdentityNote, openDataDirectory } from './data-directory.ts'
+import { damaged, defaultDataDirectory, isDamage, openDataDirectory, salvageCommand } from './data-directory.ts'
+import { writeDuration } from './durations.ts'
 import { describe, Failure, UsageError } from './failures.ts'
 import { serveHealth } from './http.ts'
-import { invocation } from './invocation.ts'
-import { inFlags, pointInit } from './point-init.ts'
+import { DIRECTORY, PROGRAM, quote } from './invocation.ts'
+import { inFlags, lifetimes, pointInit } from './point-init.ts'
 import { counted } from './output.ts'
 import { PointLog } from './point-log.ts'
 import { checkPorts, portProblem } from './ports.ts'
+import { DEFAULT_TTL } from './register.ts'
 import { aborted } from './signals.ts'
-import type { PointFlags } from './commands.ts'
+import type { PointFlags } from './options.ts'
 import type { DataDirectory } from './data-directory.ts'
 import type { FlagValues } from './flags.ts'
 import type { HealthServer } from './http.ts'
-import type { CommandContext } from './main.ts'
+import type { CommandContext } from './context.ts'
 import type { Output } from './output.ts'
 import type { RendezvousPoint, RendezvousPointInit } from 'libp2p-rendezvous'
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
@@ -80,22 +82,20 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
 
     const store = data == null ? undefined : persistentStore({ datastore: data.datastore })
     node = await createNode(values, listen.map(String), data?.privateKey ?? await generateKeyPair('Ed25519'), { ...init, ...(store == null ? {} : { store }) })
-    await start(node)
+    await start(node, data?.path)
     opened.unshift(forgetPeers(node as PointNode))
 
     if (json) {
       output.json(readyEvent(node, health))
     } else {
-      introduce(output, node, data, health)
+      introduce(output, values, node, data, health)
     }
 
     if (store != null && store.corruptEntries > 0) {
-      output.note(`${counted(store.corruptEntries, 'damaged registration')} in ${data?.path} ${store.corruptEntries === 1 ? 'was' : 'were'} left out`)
+      output.note(`${counted(store.corruptEntries, 'damaged registration')} in ${data?.path} ${store.corruptEntries === 1 ? 'was' : 'were'} left out: ${salvageCommand(String(data?.path))} removes what is left of ${store.corruptEntries === 1 ? 'it' : 'them'}`)
     }
 
-    if (data?.replacesLost === true) {
-      output.note(lostIdentityNote(data.path))
-    }
+    data?.notes.forEach(note => { output.note(note) })
 
     if (values.quiet !== true) {
       log.follow(node.services.rendezvousPoint)
@@ -153,10 +153,14 @@ async function createNode (values: Values, listen: string[], privateKey: Private
 /**
  * @throws {Failure} that names the port when it was taken after it had been looked at, or twice
  */
-async function start (node: PointNode): Promise<void> {
+async function start (node: PointNode, path: string | undefined): Promise<void> {
   try {
     await node.start()
   } catch (err: any) {
+    if (path != null && isDamage(err)) {
+      throw new Failure(damaged(path), { cause: err })
+    }
+
     const [, code, host = '', port] = /listen (E[A-Z]+): [^\n]*? (\S+):(\d+)$/m.exec(err.message) ?? []
 
     throw code == null
@@ -216,11 +220,10 @@ function readyEvent (node: PointNode, health: HealthServer | undefined): object 
   }
 }
 
-function introduce (output: Output, node: PointNode, data: DataDirectory | undefined, health: HealthServer | undefined): void {
+function introduce (output: Output, values: Values, node: PointNode, data: DataDirectory | undefined, health: HealthServer | undefined): void {
   const addresses = node.getMultiaddrs().map(String)
   // what it announces may not be reached from here
   const [nearby] = node.services.listening.addresses().map(address => withPeerId(address, node.peerId))
-  const { program, directory } = invocation(process.execPath, process.argv[1] ?? '')
   const { registrations } = node.services.rendezvousPoint.size
   const kept = data == null
     ? 'in memory: identity and registrations end with this program'
@@ -241,11 +244,22 @@ function introduce (output: Output, node: PointNode, data: DataDirectory | undef
   output.print()
   addresses.forEach(address => { output.print(`  ${address}`) })
   output.print()
-  output.print(`Try it from another terminal${directory == null ? '' : `, in ${directory}`}:`)
+  output.print(`Try it from another terminal${DIRECTORY == null ? '' : `, in ${DIRECTORY}`}:`)
   output.print()
-  output.print(`  ${program} register ${nearby} my-app`)
-  output.print(`  ${program} discover ${nearby} my-app`)
+  clientCommands(`${nearby}`, values).forEach(command => { output.print(`  ${command}`) })
   output.print()
-  output.print(output.dim('Ctrl-C ends it. --help shows what can be set.'))
+  output.print(output.dim(`Ctrl-C ends it. ${PROGRAM} point --help shows what can be set.`))
   output.print()
+}
+
+/** What to type to use a point that was started with these flags. */
+export function clientCommands (address: string, values: Values): string[] {
+  const { minTtl, defaultTtl, maxTtl } = lifetimes(values)
+  const protocol = values.protocol == null ? '' : ` --protocol ${quote(values.protocol)}`
+  const ttl = minTtl <= DEFAULT_TTL && DEFAULT_TTL <= maxTtl ? '' : ` --ttl ${writeDuration(defaultTtl)}`
+
+  return [
+    `${PROGRAM} register ${address} my-app${ttl}${protocol}`,
+    `${PROGRAM} discover ${address} my-app${protocol}`
+  ]
 }

@@ -54,19 +54,33 @@ describe('a data directory', () => {
   })
 
   it('says when its identity is missing, and another one takes its place', async () => {
+    const lost = `There are registrations in ${root} but no identity.key, so a new identity was made: if clients know the old one, restore identity.key from a backup`
     const first = await openDataDirectory(root)
     await first.close()
-    expect(first.replacesLost).to.equal(false)
-    expect((await identityIn(root)).replacesLost).to.equal(false)
+    expect(first.notes).to.deep.equal([])
+    expect((await identityIn(root)).notes).to.deep.equal([])
 
     await rm(join(root, 'identity.key'))
     const second = await openDataDirectory(root)
     await second.close()
-    expect(second.replacesLost).to.equal(true)
+    expect(second.notes).to.deep.equal([lost])
 
     await rm(join(root, 'identity.key'))
-    expect((await identityIn(root)).replacesLost).to.equal(true)
-    expect((await identityIn(root)).replacesLost).to.equal(false)
+    expect((await identityIn(root)).notes).to.deep.equal([lost])
+    expect((await identityIn(root)).notes).to.deep.equal([])
+  })
+
+  it('says when others can read its key, and what to type', async () => {
+    await identityIn(root)
+    const file = join(root, 'identity.key')
+
+    for (const mode of [0o640, 0o604]) {
+      await chmod(file, mode)
+      expect((await identityIn(root)).notes).to.deep.equal([`The private key in ${file} can be read by other users of this machine: chmod 600 ${file}`])
+    }
+
+    await chmod(file, 0o400)
+    expect((await identityIn(root)).notes).to.deep.equal([])
   })
 
   it('is in use by one process at a time', async () => {
@@ -95,8 +109,12 @@ describe('a data directory', () => {
   it('is a directory', async () => {
     await writeFile(join(root, 'file'), '')
 
-    expect(await failure(openDataDirectory(join(root, 'file')))).to.include('is not a directory')
-    expect(await failure(openDataDirectory(join(root, 'file', 'below')))).to.include('is not a directory')
+    expect(await failure(openDataDirectory(join(root, 'file')))).to.equal(`the data directory ${join(root, 'file')} is not a directory: choose another with --data DIR`)
+
+    for (const below of [['below'], ['far', 'below']]) {
+      const path = join(root, 'file', ...below)
+      expect(await failure(openDataDirectory(path))).to.equal(`the data directory ${path} cannot be made, for ${join(root, 'file')} is not a directory: choose another with --data DIR`)
+    }
   })
 
   it.skipIf(process.getuid?.() === 0)('can be written to', async () => {

@@ -1,5 +1,6 @@
+import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { address, count, duration, flag, flagName, hostPort, listenAddress, parseFlags, parseNamespace, pointAddress, rate } from '../src/flags.ts'
+import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, listenAddress, parseNamespace, pointAddress, rate } from '../src/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
@@ -8,36 +9,45 @@ const flags = {
   maxNamespaces: { type: count, help: '' }
 } as const
 
+function parse (args: string[]): Command {
+  return addFlags(new Command(), flags).argument('[ARGS...]').exitOverride().configureOutput({ writeErr: () => {} }).parse(args, { from: 'user' })
+}
+
 describe('flags', () => {
   it('are named as in code, with dashes', () => {
     expect(flagName('maxRegistrationsPerPeer')).to.equal('--max-registrations-per-peer')
   })
 
   it('are read by their types, and what was not given is absent', () => {
-    const { values, positionals } = parseFlags(flags, ['one', '--min-ttl', '2h', '--memory', '--max-namespaces=1_000', 'two'])
+    const command = parse(['one', '--min-ttl', '2h', '--memory', '--max-namespaces=1_000', 'two'])
 
-    expect(values).to.deep.equal({ minTtl: 7_200_000, memory: true, maxNamespaces: 1_000 })
-    expect(positionals).to.deep.equal(['one', 'two'])
+    expect(command.opts()).to.deep.equal({ minTtl: 7_200_000, memory: true, maxNamespaces: 1_000 })
+    expect(command.args).to.deep.equal(['one', 'two'])
   })
 
   it('can be given several times where that makes sense', () => {
-    const { values } = parseFlags(flags, ['--data', '/ip4/1.2.3.4/tcp/1', '--data', '/ip4/1.2.3.4/tcp/2/ws'])
+    const { data } = parse(['--data', '/ip4/1.2.3.4/tcp/1', '--data', '/ip4/1.2.3.4/tcp/2/ws']).opts()
 
-    expect(values.data?.map(String)).to.deep.equal(['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2/ws'])
+    expect(data.map(String)).to.deep.equal(['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2/ws'])
   })
 
   it.each([
-    [['--nothing'], 'there is no flag --nothing'],
-    [['--namespaces', '4'], 'there is no flag --namespaces (did you mean --max-namespaces?)'],
-    [['-x'], 'there is no flag -x'],
-    [['--min-ttl'], '--min-ttl needs a value'],
     [['--min-ttl', '--memory'], '--min-ttl needs a value'],
     [['--min-ttl', '2'], '--min-ttl takes a duration with its unit, as in 30s, 90m, 2h or 3d, not "2"'],
-    [['--memory=yes'], '--memory takes no value'],
     [['--max-namespaces', '0'], '--max-namespaces takes a whole number of at least 1, not "0"'],
-    [['--data', 'somewhere'], '--data takes a multiaddr']
-  ])('says what is wrong with %j', (args, message) => {
-    expect(() => parseFlags(flags, args)).to.throw(message).with.property('name', 'UsageError')
+    [['--data', 'somewhere'], '--data takes a multiaddr, not "somewhere"']
+  ])('say what is wrong with the value in %j', (args, message) => {
+    expect(() => parse(args)).to.throw(message).with.property('name', 'UsageError')
+  })
+
+  it.each([
+    [['--nothing'], "unknown option '--nothing'"],
+    [['--max-namespace', '4'], /unknown option '--max-namespace'\s+\(Did you mean --max-namespaces\?\)/],
+    [['-x'], "unknown option '-x'"],
+    [['--min-ttl'], "option '--min-ttl <DURATION>' argument missing"],
+    [['--memory=yes'], "unknown option '--memory=yes'"]
+  ])('say what is wrong with %j', (args, message) => {
+    expect(() => parse(args)).to.throw(message)
   })
 
   it.each([
@@ -64,6 +74,12 @@ describe('flags', () => {
     [listenAddress, '/dns4/localhost/tcp/5000', undefined],
     [listenAddress, '/ip4/127.0.0.1/udp/5000/quic-v1', undefined],
     [listenAddress, '/ip4/127.0.0.1/tcp/5000/wss', undefined],
+    [announceAddress, '/ip4/1.2.3.4', undefined],
+    [announceAddress, '/dns4/point.example.com', undefined],
+    [announceAddress, '/ip4/1.2.3.4/tcp/0', undefined],
+    [announceAddress, '/ip4/1.2.3.4/udp/4001', undefined],
+    [announceAddress, '/ip4/1.2.3.4/udp/4001/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8', undefined],
+    [announceAddress, '/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8', undefined],
     [pointAddress, '/ip4/1.2.3.4/tcp/1', undefined],
     [pointAddress, '/ip4/1.2.3.4/tcp/1/p2p/nobody', undefined],
     [pointAddress, 'nonsense', undefined]
@@ -73,6 +89,16 @@ describe('flags', () => {
 
   it.each(listenAddress.expected.match(/\/ip4\S+/g) ?? [])('propose %s to listen on, which is taken', example => {
     expect(String(listenAddress.parse(example))).to.equal(example)
+  })
+
+  it.each([
+    '/ip4/1.2.3.4/tcp/1',
+    '/dns4/point.example.com/tcp/443/wss',
+    '/ip6/2001:db8::1/udp/4001/quic-v1',
+    '/dnsaddr/point.example.com',
+    '/ip4/1.2.3.4/tcp/1/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8/p2p-circuit'
+  ])('take %s to announce', text => {
+    expect(String(announceAddress.parse(text))).to.equal(text)
   })
 
   it('know what a namespace may be', () => {

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { clean, counted, Output, table, wrap } from '../src/output.ts'
+import { clean, counted, Output, table } from '../src/output.ts'
 import type { Sink } from '../src/output.ts'
 
 function sink (isTTY: boolean): Sink & { text: string } {
@@ -64,13 +64,9 @@ describe('output', () => {
     ])
   })
 
-  it('breaks lines between words', () => {
-    expect(wrap('one two three four', 9)).to.deep.equal(['one two', 'three', 'four'])
-    expect(wrap('incomprehensible', 5)).to.deep.equal(['incomprehensible'])
-  })
-
   it('counts things', () => {
     expect([0, 1, 2].map(number => counted(number, 'line'))).to.deep.equal(['0 lines', '1 line', '2 lines'])
+    expect(counted(2, 'entry', 'entries')).to.equal('2 entries')
   })
 
   it("cleans other people's words", () => {

@@ -1,9 +1,11 @@
+import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { flagName, parseFlags } from '../src/flags.ts'
-import { inFlags, limitFlags, pointInit } from '../src/point-init.ts'
+import { addFlags, flagName } from '../src/flags.ts'
+import { inFlags, lifetimes, limitFlags, pointInit } from '../src/point-init.ts'
+// not for the program to import: only to compare with
 import { pointSettings } from '../../../src/point/settings.ts'
 
-const fromArgs = (...args: string[]): object => pointInit(parseFlags(limitFlags, args).values)
+const fromArgs = (...args: string[]): object => pointInit(addFlags(new Command(), limitFlags).parse(args, { from: 'user' }).opts())
 
 describe("a point's options from flags", () => {
   it('leave to the point what was not given', () => {
@@ -51,15 +53,23 @@ describe("a point's options from flags", () => {
   })
 
   it.each([
-    [['--min-ttl', '3h', '--max-ttl', '2h'], '--min-ttl (3h) may not be longer than --max-ttl (2h)'],
-    [['--default-ttl', '3h', '--max-ttl', '2h'], '--default-ttl (3h) may not be longer than --max-ttl (2h)'],
-    [['--min-ttl', '3h', '--default-ttl', '2h'], '--min-ttl (3h) may not be longer than --default-ttl (2h)']
-  ])('refuse lifetimes that contradict each other: %j', (args, message) => {
+    [['--min-ttl', '3h', '--max-ttl', '2h'], '--min-ttl (3h) is longer than --max-ttl (2h): lower --min-ttl or raise --max-ttl'],
+    [['--default-ttl', '3h', '--max-ttl', '2h'], '--default-ttl (3h) is longer than --max-ttl (2h): lower --default-ttl or raise --max-ttl'],
+    [['--min-ttl', '3h', '--default-ttl', '2h'], '--min-ttl (3h) is longer than --default-ttl (2h): lower --min-ttl or raise --default-ttl'],
+    [['--default-ttl', '1h'], '--default-ttl (1h) is shorter than --min-ttl (2h): give --min-ttl 1h, too'],
+    [['--default-ttl', '30m', '--max-ttl', '1h'], '--default-ttl (30m) is shorter than --min-ttl (1h): give --min-ttl 30m, too'],
+    [['--default-ttl', '96h'], '--default-ttl (4d) is longer than --max-ttl (3d): give --max-ttl 4d, too']
+  ])('refuse lifetimes that contradict each other, and say what to change: %j', (args, message) => {
     expect(() => fromArgs(...args)).to.throw(message).with.property('name', 'UsageError')
   })
 
+  it.each([{}, { minTtl: 30_000 }, { maxTtl: 3_600_000 }, { minTtl: 345_600_000 }, { minTtl: 1_000, defaultTtl: 2_000 }, { maxTtl: 3_600_000, defaultTtl: 3_600_000 }])('make those that were not given make way, as the point does: %j', given => {
+    const { minTtl, defaultTtl, maxTtl } = pointSettings(given)
+
+    expect(lifetimes(given)).to.deep.equal({ minTtl, defaultTtl, maxTtl })
+  })
+
   it.each([
-    [['--default-ttl', '1h'], '--min-ttl (2h), --default-ttl (1h) and --max-ttl (3d) must be in this order'],
     [['--idle-timeout', '40d'], '--idle-timeout must be at most 24d20h31m23s647ms, not 40d'],
     [['--rate-limit', '5/40d'], '--rate-limit needs at least 1 request and an interval of at most 24d20h31m23s647ms, not 5/40d']
   ])('are complained of in their units: %j', (args, message) => {

@@ -6,7 +6,8 @@ import { expect } from 'vitest'
 import type { ChildProcess } from 'node:child_process'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const ENTRY = join(ROOT, 'packages/cli/bin/libp2p-rendezvous.js')
+/** As npm links it, and as it is started by its name. */
+const ENTRY = join(ROOT, 'node_modules/.bin/libp2p-rendezvous')
 
 /** How long the program may take for anything, on a machine that is busy with other tests. */
 const PATIENCE = 20_000

@@ -6,17 +6,16 @@ import { TypedEventEmitter } from 'main-event'
 import { describe, expect, it } from 'vitest'
 import { checkAnnounced } from '../src/addresses.ts'
 import { DEFAULT_TIMEOUT, unreachable } from '../src/client-node.ts'
-import { commands } from '../src/commands.ts'
+import { commandLine, commands } from '../src/commands.ts'
 import { peerTable, peerToJson, registrations } from '../src/discover.ts'
 import { parseDuration } from '../src/durations.ts'
 import { describe as describeError } from '../src/failures.ts'
 import { flagName } from '../src/flags.ts'
-import { commandHelp, programHelp } from '../src/help.ts'
-import { invocation } from '../src/invocation.ts'
+import { invocation, PROGRAM } from '../src/invocation.ts'
 import { Output } from '../src/output.ts'
-import { DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers } from '../src/point.ts'
+import { clientCommands, DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers } from '../src/point.ts'
 import { PointLog } from '../src/point-log.ts'
-import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN } from '../src/register.ts'
+import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, refusedTtl } from '../src/register.ts'
 import { DEFAULT_INTERVAL, peerLines } from '../src/watch.ts'
 import { Status } from 'libp2p-rendezvous'
 import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from 'libp2p-rendezvous'
@@ -214,23 +213,39 @@ describe('the log of a point', () => {
 })
 
 describe('help', () => {
+  function help (...args: string[]): string {
+    let text = ''
+    const program = commandLine({ version: '', show: shown => { text += `${shown}\n` }, run: async () => {} })
+    expect(() => program.parse([...args, '--help'], { from: 'user' })).to.throw('(outputHelp)')
+
+    return text
+  }
+
   it('names every command', () => {
-    Object.keys(commands).forEach(name => {
-      expect(programHelp(commands, 80)).to.match(new RegExp(`^  ${name}\\b`, 'm'))
+    Object.entries(commands).forEach(([name, { summary }]) => {
+      expect(help()).to.match(new RegExp(`^  ${name}\\b`, 'm'))
+      expect(help().replaceAll(/\s+/g, ' ')).to.include(summary)
     })
   })
 
-  it.each(Object.keys(commands))('of %s explains every flag and has an example', name => {
+  it.each(Object.keys(commands))('of %s explains every flag and argument, and has an example', name => {
     const command = commands[name] as typeof commands[string]
-    const help = commandHelp(name, command, 80)
+    const text = help(name)
+    const words = text.replaceAll(/\s+/g, ' ')
 
     for (const [key, { help: meaning }] of Object.entries(command.flags)) {
-      expect(help).to.include(flagName(key))
+      expect(text).to.include(`  ${flagName(key)}`)
       expect(meaning).to.not.equal('')
+      expect(words).to.include(meaning)
     }
 
-    expect(help).to.match(new RegExp(`^  libp2p-rendezvous ${name}\\b`, 'm'))
-    expect(help.slice(0, help.indexOf('Examples:')).split('\n').filter(line => line.length > 80)).to.deep.equal([])
+    Object.values(command.arguments ?? {}).forEach(({ help }) => { expect(words).to.include(help) })
+    expect(text).to.include(`\n  ${PROGRAM} ${name}`)
+    expect(text.slice(0, text.indexOf('Examples:')).split('\n').filter(line => line.length > 80 && !line.startsWith('Usage:'))).to.deep.equal([])
+  })
+
+  it('of watch says when a peer that leaves is seen', () => {
+    expect(help('watch').replaceAll(/\s+/g, ' ')).to.include('A peer that unregisters or goes away is shown as expired when the lifetime ends that its registration had when it was last listed.')
   })
 })
 
@@ -240,6 +255,7 @@ describe('the defaults in help', () => {
     expect(commands.point?.flags.maxConnectionRate?.default).to.equal(String(DEFAULT_MAX_CONNECTION_RATE))
     expect(commands.point?.flags.listen?.default).to.equal(DEFAULT_LISTEN.join(' and '))
     expect(commands.register?.flags.listen?.default).to.equal(DEFAULT_REGISTER_LISTEN)
+    expect(parseDuration(commands.register?.flags.ttl?.default ?? '')).to.equal(DEFAULT_TTL)
     expect(parseDuration(commands.watch?.flags.interval?.default ?? '')).to.equal(DEFAULT_INTERVAL)
     expect(parseDuration(commands.discover?.flags.timeout?.default ?? '')).to.equal(DEFAULT_TIMEOUT)
   })
@@ -253,6 +269,36 @@ describe('how to start the program again', () => {
     ['as a file', '/usr/bin/node', '/my src/packages/cli/bin/libp2p-rendezvous.js', { program: "/usr/bin/node '/my src/packages/cli/bin/libp2p-rendezvous.js'" }]
   ])('%s', (_, execPath, script, expected) => {
     expect(invocation(execPath, script)).to.deep.equal(expected)
+  })
+})
+
+describe('what a point proposes to type', () => {
+  const typed = (values: Parameters<typeof clientCommands>[1]): string[] => clientCommands('/ip4/127.0.0.1/tcp/1/p2p/x', values).map(command => command.replace(`${PROGRAM} `, ''))
+
+  it('has no flag that is not needed', () => {
+    expect(typed({ minTtl: 30_000 })).to.deep.equal(['register /ip4/127.0.0.1/tcp/1/p2p/x my-app', 'discover /ip4/127.0.0.1/tcp/1/p2p/x my-app'])
+  })
+
+  it('asks for a lifetime that it grants, over the protocol that it speaks', () => {
+    expect(typed({ maxTtl: 60_000 })[0]).to.match(/ my-app --ttl 1m$/)
+    expect(typed({ minTtl: 10_800_000 })[0]).to.match(/ my-app --ttl 3h$/)
+    expect(typed({ protocol: '/my private/1' }).every(command => command.endsWith(" my-app --protocol '/my private/1'"))).to.equal(true)
+  })
+})
+
+describe('a registration that is refused or not renewed', () => {
+  it('is spoken of in the units that were typed', () => {
+    const refusal = (statusText: string): Error => new AggregateError([Object.assign(new Error(''), { name: 'InvalidTtlError', statusText })])
+
+    expect(refusedTtl(refusal('a TTL of 7200 to 259200 seconds is accepted, not 3600'), 3_600_000)).to.equal('the point refuses a lifetime of 1h (it accepts 2h to 3d): choose another with --ttl')
+    expect(refusedTtl(refusal('too\u001bshort'), 3_600_000)).to.equal('the point refuses a lifetime of 1h (too short): choose another with --ttl')
+    expect(refusedTtl(refusal(''), 5_400_000)).to.equal('the point refuses a lifetime of 1h30m: choose another with --ttl')
+    expect(refusedTtl(new Error('something else'), 1)).to.equal(undefined)
+  })
+
+  it('is tried again, and says when', () => {
+    expect(notRenewed(new Error('the store is away'), 4_200)).to.equal('The registration could not be renewed (the store is away); it is tried again in 4s')
+    expect(notRenewed(new Error('no address'), undefined)).to.equal('The registration could not be renewed (no address); it is tried again when this node has an address')
   })
 })
 

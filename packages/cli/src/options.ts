@@ -1,0 +1,65 @@
+import { announceAddress, count, duration, flag, hostPort, listenAddress, path, text } from './flags.ts'
+import { limitFlags } from './point-init.ts'
+
+const commonFlags = {
+  json: { type: flag, help: 'one JSON object a line; the default when the output is no terminal' },
+  debug: { type: flag, help: 'show where an error comes from' }
+} as const
+
+export const pointFlags = {
+  listen: { type: listenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/62649 and /ip4/0.0.0.0/tcp/62650/ws' },
+  announce: { type: announceAddress, multiple: true, help: 'address to give to clients, as often as needed', default: 'those it listens on' },
+  data: { type: path, help: 'directory for identity and registrations', default: 'libp2p-rendezvous in $XDG_DATA_HOME, or in ~/.local/share' },
+  memory: { type: flag, help: 'keep nothing: a new identity and no registrations at each start' },
+  http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
+  ...limitFlags,
+  maxConnections: { type: count, help: 'connections, all together', default: '5000' },
+  maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: '20' },
+  verbose: { type: flag, help: 'show each renewal and each discovery, too' },
+  quiet: { type: flag, help: 'show no registrations' },
+  ...commonFlags,
+  json: { type: flag, help: 'one JSON object a line; the first has the event "ready", the peerId and the addresses' }
+} as const
+
+export const clientFlags = {
+  timeout: { type: duration, help: 'for connecting, and for each request', default: '10s' },
+  identity: { type: path, help: 'file with a private key to use, made when it is missing', default: 'a new one each time' },
+  protocol: { type: text, help: 'protocol to speak, for private networks', default: '/rendezvous/1.0.0' },
+  ...commonFlags
+} as const
+
+export const discoverFlags = {
+  limit: { type: count, help: 'show that many at the most', default: 'all, of one namespace 100000' },
+  ...clientFlags
+} as const
+
+export const watchFlags = {
+  interval: { type: duration, help: 'how often to ask', default: '10s' },
+  ...clientFlags
+} as const
+
+export const registerFlags = {
+  ttl: { type: duration, help: 'lifetime to ask for; it is renewed in time', default: '2h' },
+  listen: { type: listenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/0' },
+  announce: { type: announceAddress, multiple: true, help: 'address to publish, as often as needed', default: 'those it listens on' },
+  ...clientFlags
+} as const
+
+export const salvageFlags = {
+  data: { type: path, help: "a point's data directory", default: pointFlags.data.default },
+  ...commonFlags
+} as const
+
+export const idFlags = {
+  data: { type: path, help: "a point's data directory", default: pointFlags.data.default },
+  identity: { type: path, help: 'file with a private key, made when it is missing' },
+  ...commonFlags
+} as const
+
+export type PointFlags = typeof pointFlags
+export type ClientFlags = typeof clientFlags
+export type DiscoverFlags = typeof discoverFlags
+export type WatchFlags = typeof watchFlags
+export type RegisterFlags = typeof registerFlags
+export type SalvageFlags = typeof salvageFlags
+export type IdFlags = typeof idFlags
