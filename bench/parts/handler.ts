@@ -3,6 +3,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { memoryStore } from 'libp2p-rendezvous'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { decodeRequest } from '../../dist/point/codec.js'
 import { RequestHandler } from '../../dist/point/handler.js'
 import { encodeListing } from '../../dist/point/listing.js'
 import { pointSettings } from '../../dist/point/settings.js'
@@ -49,7 +50,7 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   })
   // as the point reads it from a stream
   const answer = async (request: Uint8Array): Promise<Uint8Array> => {
-    const { response } = await handler.handle(peerId, new Uint8ArrayList(request), Date.now(), context)
+    const { response } = await handler.handle(peerId, decodeRequest(new Uint8ArrayList(request)), Date.now(), context)
 
     if (response == null) {
       throw new Error('There is no answer')

@@ -5,6 +5,8 @@ import { BYTES, fieldsOf, VARINT } from '../protocol/wire.ts'
 import type { Shape } from '../protocol/wire.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
+const { MessageType } = Message
+
 const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT }
 
 /** The types of proto/rendezvous.proto. */
@@ -17,7 +19,47 @@ export const MESSAGE: Shape = {
   6: { 1: REGISTER, 2: BYTES, 3: VARINT, 4: BYTES }
 }
 
+/**
+ * What a peer asks for, as it was sent: whether it may have it is the handler's to say. An empty string,
+ * an empty cookie and a limit of zero are what some clients send for none.
+ */
+export type Request =
+  | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined }
+  | { type: 'unregister', namespace: string }
+  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined }
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Reads a message that is a request and has the part that its type promises.
+ *
+ * @throws {InvalidMessageError} what came on the stream cannot be trusted any more
+ */
+export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
+  // writers of proto3, such as py-libp2p, leave out a zero, which is REGISTER
+  const { type = MessageType.REGISTER, register, unregister, discover } = decodeStrictly(bytes)
+
+  if (type === MessageType.REGISTER && register != null) {
+    return { type: 'register', namespace: register.ns, signedPeerRecord: register.signedPeerRecord, ttl: register.ttl }
+  }
+
+  if (type === MessageType.UNREGISTER && unregister != null) {
+    return { type: 'unregister', namespace: unregister.ns ?? '' }
+  }
+
+  if (type === MessageType.DISCOVER && discover != null) {
+    const { ns, limit = 0n, cookie } = discover
+
+    return {
+      type: 'discover',
+      namespace: ns === '' ? undefined : ns,
+      limit: limit === 0n ? undefined : Number(limit),
+      cookie: cookie?.byteLength === 0 ? undefined : cookie
+    }
+  }
+
+  throw new InvalidMessageError(`Not a request that has its part: ${type}`)
+}
 
 /**
  * Decodes a message, and refuses what the generated decoder would read as something else than was

@@ -1,19 +1,16 @@
 import { setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
-import { andThen } from '../protocol/maybe-promise.ts'
 import { writeMessage } from '../protocol/write-message.ts'
+import { decodeRequest } from './codec.ts'
 import { serveMessages } from './serve-messages.ts'
+import { run, wait } from './steps.ts'
+import type { Request } from './codec.ts'
 import type { Pace } from './pace.ts'
 import type { PointSettings } from './settings.ts'
+import type { Steps } from './steps.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
-
-/**
- * Unread bytes that a stream may hold: a hundred usual requests sent at once. A muxer would let more
- * through, and what comes in small pieces takes many times its size.
- */
-const MAX_READ_BUFFER = 32 * 1024
 
 /** How long the other side may take to close a stream that this point has closed because it stops. */
 const STOP_GRACE = 500
@@ -47,7 +44,7 @@ export interface AnswerRequest {
    * Returns the response, or undefined when the request has none. The signal aborts when an answer
    * would come too late, or nobody is there any more to read it.
    */
-  (request: Uint8ArrayList, signal: AbortSignal): MaybePromise<Uint8Array | undefined>
+  (request: Request, signal: AbortSignal): MaybePromise<Uint8Array | undefined>
 }
 
 /**
@@ -62,19 +59,23 @@ export class InboundStream {
   #timer: ReturnType<typeof setTimeout> | undefined
   /** Aborts when an answer to the request in hand is of no use any more. */
   #pointless = newController()
+  /** Whether the peer waits for an answer to the request in hand. */
+  #isAwaited = false
   /** What the stream was reset with, by whichever side. */
   #closedBy: Error | undefined
   #isIdle = true
   /** Whether a request has begun to arrive. */
   #isArriving = false
+  /** Whether the point stops. */
   #isFinishing = false
+  /** Whether this side has been closed. */
+  #isEnded = false
 
   constructor (stream: Stream, settings: PointSettings, pace: Pace, answer: AnswerRequest) {
     this.#stream = stream
     this.#settings = settings
     this.#pace = pace
     this.#answer = answer
-    stream.maxReadBufferLength = Math.max(MAX_READ_BUFFER, settings.maxMessageSize)
   }
 
   /**
@@ -85,7 +86,10 @@ export class InboundStream {
   async serve (): Promise<void> {
     this.#stream.addEventListener('close', ({ error }) => {
       this.#closedBy = error
-      this.#pointless.abort()
+
+      if (this.#isAwaited) {
+        this.#pointless.abort()
+      }
     })
     this.#awaitRequest()
 
@@ -93,7 +97,7 @@ export class InboundStream {
       await serveMessages(this.#stream, {
         maxMessageSize: this.#settings.maxMessageSize,
         onPartial: () => { this.#awaitRest() }
-      }, request => this.#serveRequest(request))
+      }, message => run(this.#serveRequest(message)))
       await this.#close()
     } catch (err: any) {
       // what is done on a closed stream fails in other words
@@ -108,86 +112,82 @@ export class InboundStream {
   }
 
   /**
-   * Closes the stream once the request in hand is answered.
+   * Closes the stream once the request in hand is answered, and what has come to be unregistered is.
    */
   async finish (): Promise<void> {
     this.#isFinishing = true
 
-    if (this.#isIdle) {
-      this.#closeSoon()
+    if (this.#isIdle || this.#isEnded) {
+      this.#endToStop()
     }
 
     await this.#finished.promise
   }
 
-  /** From now on, no more may wait on this stream than one request. */
-  restrict (): void {
-    this.#stream.maxReadBufferLength = this.#settings.maxMessageSize
-  }
+  * #serveRequest (message: Uint8ArrayList): Steps<void> {
+    const request = decodeRequest(message)
 
-  #serveRequest (request: Uint8ArrayList): MaybePromise<void> {
-    // where an answer cannot be sent any more, nothing is done
-    if (this.#isFinishing || this.#stream.writeStatus !== 'writable') {
+    // what cannot be answered is not done, for its peer asks again elsewhere; UNREGISTER has no answer,
+    // and its peer takes the end of the stream for one
+    const isAwaited = request.type !== 'unregister'
+
+    if (isAwaited && this.#stream.writeStatus !== 'writable') {
       return
     }
 
     this.#pace.begin()
     this.#isIdle = false
     this.#isArriving = false
+    this.#isAwaited = isAwaited
 
     if (this.#pointless.signal.aborted) {
       this.#pointless = newController()
     }
 
-    const response = this.#answer(request, this.#pointless.signal)
+    const answering = this.#answer(request, this.#pointless.signal)
 
-    if (response instanceof Promise) {
+    if (answering instanceof Promise) {
       this.#after(this.#settings.requestTimeout, () => { this.#pointless.abort() })
     }
 
-    return andThen(response, response => andThen(this.#respond(response), () => {
-      this.#endRequest()
+    const response = yield * wait(answering)
 
-      return this.#pace.end()
-    }))
-  }
-
-  #respond (response: Uint8Array | undefined): MaybePromise<void> {
-    if (response == null) {
-      return
+    if (response != null) {
+      yield * this.#write(response)
     }
 
+    this.#awaitRequest()
+
+    if (this.#isFinishing && !this.#isEnded) {
+      this.#endToStop()
+    }
+
+    yield * wait(this.#pace.end())
+  }
+
+  * #write (response: Uint8Array): Steps<void> {
     const written = writeMessage(this.#stream, response)
 
     if (written instanceof Promise) {
-      this.#within(this.#settings.requestTimeout, 'the response was not read')
+      this.#within('the response was not read')
     }
 
-    return written
+    yield * wait(written)
   }
 
-  #endRequest (): void {
-    this.#awaitRequest()
-
-    if (this.#isFinishing) {
-      this.#closeSoon()
-    }
-  }
-
+  /** Now that the other side has closed the stream. */
   async #close (): Promise<void> {
-    const stream = this.#stream
-
-    if (this.#isFinishing) {
-      this.#resetAfterGrace()
-    } else {
-      this.#within(this.#settings.requestTimeout, 'the stream could not be closed')
+    if (!this.#isEnded) {
+      this.#end('the stream could not be closed')
     }
 
-    await stream.close()
-
-    if (stream.status === 'open') {
+    if (this.#stream.status === 'open') {
       // the other side may still be reading the last response: a reset could overtake it
-      await pEvent(stream, 'close')
+      await pEvent(this.#stream, 'close')
+    }
+
+    if (this.#closedBy != null) {
+      throw this.#closedBy
     }
   }
 
@@ -195,41 +195,49 @@ export class InboundStream {
   #awaitRest (): void {
     if (!this.#isArriving && !this.#isFinishing) {
       this.#isArriving = true
-      this.#within(this.#settings.requestTimeout, 'the request did not arrive')
+      this.#within('the request did not arrive')
     }
   }
 
   #awaitRequest (): void {
     this.#isIdle = true
     this.#after(this.#settings.idleTimeout, () => {
-      this.#within(this.#settings.requestTimeout, 'the stream stayed open')
-      this.#stream.close().catch(() => {})
+      this.#end('the stream stayed open')
     })
   }
 
-  /** Closes a stream that is to be closed because this point stops. */
-  #closeSoon (): void {
-    this.#resetAfterGrace()
+  /** Closes this side of the stream. The other has a while to close its own, whatever it still sends. */
+  #end (otherwise: string): void {
+    this.#within(otherwise)
+    this.#isEnded = true
     this.#stream.close().catch(() => {})
   }
 
-  #resetAfterGrace (): void {
-    this.#after(STOP_GRACE, () => {
-      this.#stream.abort(new Error('This rendezvous point has stopped'))
-    })
+  /** The same for a point that stops, which is in a hurry. */
+  #endToStop (): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => { this.#reset(new Error('This rendezvous point has stopped')) }, STOP_GRACE)
+    this.#isEnded = true
+    this.#stream.close().catch(() => {})
   }
 
   /** Resets the stream when the next step takes longer. */
-  #within (ms: number, otherwise: string): void {
-    this.#after(ms, () => {
-      this.#stream.abort(new StreamEndedError('slow', `${otherwise} within ${ms} ms`))
-    })
+  #within (otherwise: string): void {
+    const { requestTimeout } = this.#settings
+    this.#after(requestTimeout, () => { this.#reset(new StreamEndedError('slow', `${otherwise} within ${requestTimeout} ms`)) })
   }
 
-  /** One step at a time: the timer of the step before is gone. */
+  /** One step at a time: the timer of the step before is gone. That of the end stays. */
   #after (ms: number, act: () => void): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(act, ms)
+    if (!this.#isEnded) {
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(act, ms)
+    }
+  }
+
+  #reset (reason: Error): void {
+    this.#pointless.abort()
+    this.#stream.abort(reason)
   }
 }
 

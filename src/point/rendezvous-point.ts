@@ -4,21 +4,24 @@ import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { Status } from '../protocol/errors.ts'
-import { andThen } from '../protocol/maybe-promise.ts'
 import { memoryStore } from '../store/memory.ts'
 import { Allowance } from './allowance.ts'
-import { RequestHandler } from './handler.ts'
+import { Refusal } from './checks.ts'
+import { describeOutcome } from './describe-outcome.ts'
+import { refuse, RequestHandler } from './handler.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
 import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
-import type { Answer, Outcome } from './handler.ts'
+import { run, wait } from './steps.ts'
+import type { Request } from './codec.ts'
+import type { Outcome } from './handler.ts'
+import type { Steps } from './steps.ts'
 import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/types.ts'
 import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
-import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** Registrations removed before other work gets a turn: a millisecond, or two when somebody wants to know of each. */
 const EXPIRY_BATCH = 200
@@ -34,6 +37,14 @@ const EXPIRY_RETRY = 5_000
  * fails the whole listing with one of another. An application that names itself otherwise is not known.
  */
 const ROUTING_STATE_READER = 'rust-libp2p/'
+
+/**
+ * Unread bytes that the streams of a connection may hold, shared among those that are open: twice what
+ * yamux lets through on one that nobody reads, for it may have doubled that for a peer that was fast. So a peer
+ * that sends many requests at once is held back and not reset, and one that does so on many streams
+ * cannot fill the memory: what comes in small pieces takes many times its size.
+ */
+const MAX_UNREAD = 512 * 1024
 
 /** The longest sleep until the next expiry, so that a clock that was set is noticed. */
 const MAX_EXPIRY_DELAY = 60_000
@@ -179,32 +190,20 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     const peer = connection.remotePeer
-    const inbound: InboundStream = new InboundStream(stream, this.#settings, this.#pace, (request, signal) => {
-      const wait = this.#allowance?.request(peer) ?? 0
-      const answer = wait > 0
-        ? this.#refuse(inbound, request, wait, signal)
-        : this.#answer(request, connection, signal)
-
-      return andThen(answer, ({ response, outcome }) => {
-        this.#report(peer, outcome)
-
-        if (outcome.type === 'unregister:rejected') {
-          throw new StreamEndedError('refused', outcome.statusText)
-        }
-
-        return response
-      })
-    })
+    const inbound = new InboundStream(stream, this.#settings, this.#pace, (request, signal) => run(this.#answer(request, connection, signal)))
     this.#streams.add(inbound)
 
     try {
       this.#admit(connection)
       await inbound.serve()
+      this.#log.trace('a stream of %p was closed', peer)
     } catch (err: any) {
-      this.#log('stream of %p ended - %e', peer, err)
       stream.abort(err)
 
-      if (err instanceof StreamEndedError) {
+      if (!(err instanceof StreamEndedError)) {
+        this.#log('a stream of %p ended: %s', peer, err.message)
+      } else {
+        this.#log('reset a stream of %p, %s: %s', peer, err.reason, err.message)
         this.#metrics.reset(err.reason)
 
         // when the store is away, that is not the peer's doing
@@ -223,13 +222,14 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #admit (connection: Connection): void {
     this.#stopping.signal.throwIfAborted()
     this.#allowance?.stream(connection.remotePeer)
-    const { maxInboundStreams } = this.#settings
+    const { maxInboundStreams, maxMessageSize } = this.#settings
     const open = connection.streams.filter(({ protocol, direction }) => protocol === this.protocol && direction === 'inbound')
 
     if (open.length > maxInboundStreams) {
       throw new StreamEndedError('too_many_streams', `maxInboundStreams (${maxInboundStreams}) is reached`)
     }
 
+    open.forEach(stream => { stream.maxReadBufferLength = Math.max(MAX_UNREAD / open.length, maxMessageSize) })
     this.#endFlood(connection)
   }
 
@@ -237,35 +237,56 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #endFlood (connection: Connection): void {
     if (this.#allowance?.isFlooded(connection.remotePeer) === true) {
       this.#metrics.disconnected()
+      this.#log('closed a connection of %p, which goes on over its rateLimit', connection.remotePeer)
       connection.abort(new Error('The peer goes on over its rateLimit'))
     }
   }
 
-  #answer (request: Uint8ArrayList, connection: Connection, signal: AbortSignal): MaybePromise<Answer> {
+  * #answer (request: Request, connection: Connection, signal: AbortSignal): Steps<Uint8Array | undefined> {
     const peer = connection.remotePeer
-    const reads = this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined
+    const excess = this.#allowance?.request(peer) ?? 0
 
-    return andThen(this.#handler.handle(peer, request, Date.now(), { connection, reads, signal }), answer => {
-      this.#allowance?.answer(peer, answer)
+    if (excess > 0) {
+      yield * wait(this.#holdBack(excess, signal))
+    }
 
-      return answer
-    })
+    const answer = excess > 0
+      ? refuse(request, this.#overRateLimit())
+      : yield * wait(this.#handler.handle(peer, request, Date.now(), {
+        connection,
+        reads: this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined,
+        signal
+      }))
+
+    this.#allowance?.answer(peer, answer)
+    this.#report(peer, answer.outcome)
+
+    if (answer.outcome.type === 'unregister:rejected') {
+      throw new StreamEndedError('refused', answer.outcome.statusText)
+    }
+
+    return answer.response
   }
 
-  /** Refuses a request that is over the limit: late, because it would be made again at once. */
-  async #refuse (stream: InboundStream, request: Uint8ArrayList, wait: number, signal: AbortSignal): Promise<Answer> {
-    const { rateLimit, requestTimeout } = this.#settings
-    const { requests, interval } = rateLimit as RateLimit
-    const refusal = this.#handler.refuse(request, Status.E_UNAVAILABLE, `rateLimit (${requests} requests in ${interval} ms) is reached`)
-    stream.restrict()
-    // not so late that a peer with the same patience has given up
-    await delay(Math.min(wait, requestTimeout / 2), { signal: AbortSignal.any([signal, this.#stopping.signal]) }).catch(() => {})
+  #overRateLimit (): Refusal {
+    const { requests, interval } = this.#settings.rateLimit as RateLimit
 
-    return refusal
+    return new Refusal(Status.E_UNAVAILABLE, `rateLimit (${requests} requests in ${interval} ms) is reached`)
+  }
+
+  /** What is over the limit is refused late, because it would be made again at once. */
+  async #holdBack (ms: number, signal: AbortSignal): Promise<void> {
+    // not so late that a peer with the same patience has given up
+    const latest = this.#settings.requestTimeout / 2
+    await delay(Math.min(ms, latest), { signal: AbortSignal.any([signal, this.#stopping.signal]) }).catch(() => {})
   }
 
   #report (peer: PeerId, outcome: Outcome): void {
     this.#metrics.answered(outcome)
+
+    if (this.#log.enabled) {
+      this.#log('%p %s', peer, describeOutcome(outcome))
+    }
 
     switch (outcome.type) {
       case 'registration:added':
@@ -280,7 +301,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         const { type, namespace, status, statusText, cause } = outcome
 
         if (cause != null) {
-          this.#log.error('%s of %p in "%s" answered with %s - %e', type, peer, namespace, status, cause)
+          this.#log.error('could not answer %p: %s - %e', peer, statusText, cause)
         }
 
         if (type !== 'unregister:rejected') {
@@ -331,6 +352,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       }
 
       this.#metrics.expired(expired.length)
+      this.#log('%d registrations have expired', expired.length)
 
       for (const registration of expired) {
         this.#dispatch('registration:expired', () => registrationDetail(registration))

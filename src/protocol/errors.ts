@@ -1,4 +1,5 @@
 import { Message } from './message.ts'
+import { printable } from './printable.ts'
 import type { PeerId } from '@libp2p/interface'
 
 export const Status = Message.ResponseStatus
@@ -107,9 +108,6 @@ const BY_STATUS = {
 /** What a point may answer other than OK. */
 export type ErrorStatus = keyof typeof BY_STATUS
 
-/** Long enough for any honest explanation, short enough for a log line. */
-const MAX_STATUS_TEXT_LENGTH = 256
-
 /** The error for a refusal; its message names the status, the point and the namespace. */
 export function errorFromStatus (status: ErrorStatus, statusText: string | undefined, context: Pick<RendezvousErrorInit, 'point' | 'namespace'>): RendezvousError {
   const { point, namespace } = context
@@ -126,11 +124,6 @@ export function errorFromStatus (status: ErrorStatus, statusText: string | undef
     ...context,
     ...(text === '' ? {} : { statusText: text })
   })
-}
-
-/** What others wrote ends up in logs and on terminals. A character that was cut in half goes too. */
-function printable (text: string): string {
-  return text.slice(0, MAX_STATUS_TEXT_LENGTH).replace(/\p{C}/gu, ' ')
 }
 
 /** Statuses that the same request will meet again, however often it is sent. */

@@ -197,6 +197,17 @@ describe('idleTimeout', () => {
     await until(() => streams().length === 0)
     await until(() => stream.status === 'reset')
   })
+
+  it('does not lose an UNREGISTER that crosses the end of the stream', async () => {
+    const { connection, point, record } = await start({ idleTimeout: 50 })
+    await (await openStream(connection)).ask(register('my-app', record))
+    // without the helper, which closes when the point does
+    const stream = await connection.newStream('/rendezvous/1.0.0')
+    await until(() => stream.remoteWriteStatus === 'closed')
+    stream.send(framed(unregister('my-app')))
+    await stream.close()
+    await until(() => point.services.point.size.registrations === 0)
+  })
 })
 
 describe('a reader that stops reading', () => {
@@ -237,6 +248,55 @@ describe('a reader that stops reading', () => {
     stream.stream.abort(new Error('enough'))
     await until(() => streams().length === 0)
     expect(listed).toBeLessThan(10)
+  })
+})
+
+describe('a peer that sends many requests at once', () => {
+  const COUNT = 400
+  // an unknown field makes them large
+  const request = framed(Uint8Array.from([...discover('my-app'), 0x7a, 0x80, 10, ...new Uint8Array(1_280)]))
+  const requests = Buffer.concat(Array.from({ length: COUNT }, () => request))
+
+  it('is held back while one of them is worked on, and gets all its answers', async () => {
+    const asked = Promise.withResolvers<void>()
+    const verdict = Promise.withResolvers<boolean>()
+    const { connection, streams } = await start({
+      authorize: async () => {
+        asked.resolve()
+
+        return verdict.promise
+      }
+    })
+    const stream = await openStream(connection)
+    stream.send(request)
+    await asked.promise
+    stream.send(requests)
+    await until(() => streams()[0]?.readBufferLength === WINDOW - request.length)
+    expect(stream.stream.writeBufferLength).toBe(requests.length - WINDOW + request.length)
+    verdict.resolve(true)
+
+    for (let i = 0; i <= COUNT; i++) {
+      expect((await stream.next())?.discoverResponse?.status, `request ${i}`).toBe(Status.OK)
+    }
+  })
+
+  it('may not do so on all its streams', async () => {
+    let asked = 0
+    const { connection, streams } = await start({
+      rateLimit: false,
+      authorize: async () => {
+        asked++
+
+        return new Promise<never>(() => {})
+      }
+    })
+    const opened = await Promise.all(Array.from({ length: 32 }, async () => openStream(connection)))
+    opened.forEach(stream => { stream.send(request) })
+    await until(() => asked === 32)
+    opened.forEach(stream => { stream.send(requests) })
+
+    expect(await Promise.all(opened.map(async ({ ended }) => ended))).toEqual(opened.map(() => 'reset'))
+    await until(() => streams().length === 0)
   })
 })
 
@@ -395,23 +455,35 @@ describe('rateLimit', () => {
     expect(streams()).toHaveLength(1)
   })
 
-  it('closes the connection of a peer that goes on sending', async () => {
-    const { connection, peer, point, askAsAnother } = await start({ maxMessageSize: 1_000, rateLimit: { requests: 10, interval: 60_000 } })
+  it('holds back a peer that goes on sending', async () => {
+    const { connection, streams, askAsAnother } = await start({ rateLimit: { requests: 10, interval: 60_000 } })
     const flood = Buffer.concat(Array.from({ length: 500 }, () => framed(discover('my-app'))))
+    const stream = await openStream(connection)
+
+    while (stream.stream.writeBufferLength < MIB) {
+      stream.send(flood)
+      await delay(1)
+    }
+
+    expect(streams()[0]?.readBufferLength).toBeLessThanOrEqual(WINDOW)
+    expect(await askAsAnother()).toBe(Status.OK)
+  })
+
+  it('closes the connection of a peer that goes on sending, on one stream after the other', async () => {
+    const { connection, peer, point, askAsAnother } = await start({ rateLimit: { requests: 10, interval: 60_000 } })
     let opened = 0
 
-    // each stream is reset when too much waits on it
     while (connection.status === 'open' && opened < 100) {
       const stream = await openStream(connection).catch(() => undefined)
       opened += stream == null ? 0 : 1
 
-      while (stream?.stream.status === 'open') {
-        stream.send(flood)
+      if (stream?.stream.status === 'open') {
+        stream.sendMessage(discover('my-app'))
         await delay(5)
       }
     }
 
-    expect(opened).toBeLessThan(20)
+    expect(opened).toBeLessThan(50)
     await until(() => point.getConnections(peer.peerId).length === 0)
     expect(await askAsAnother()).toBe(Status.OK)
   })

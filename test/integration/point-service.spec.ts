@@ -103,6 +103,20 @@ describe('stopping', () => {
     await stop
   })
 
+  it('unregisters what has come to be unregistered', async () => {
+    const { store, asked, answer } = waitingStore()
+    const { stream, service, record } = await start({ store })
+    expect((await stream.ask(register('my-app', record)))?.registerResponse?.status).toBe(Status.OK)
+    stream.send(Buffer.concat([framed(discover('my-app')), framed(unregister('my-app'))]))
+    await asked
+    const stop = service.stop()
+    await delay(50)
+    answer()
+    await stop
+
+    expect(store.size.registrations).toBe(0)
+  })
+
   it('does not take back a response with the end of its stream', async () => {
     for (let time = 0; time < 20; time++) {
       const { service, stream } = await start()

@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { describe, expect, it } from 'vitest'
-import { decodeStrictly, MESSAGE } from '../../src/point/codec.ts'
+import { decodeRequest, decodeStrictly, MESSAGE } from '../../src/point/codec.ts'
 import { Message } from '../../src/protocol/message.ts'
 import { BYTES, VARINT } from '../../src/protocol/wire.ts'
+import * as requests from '../fixtures/requests.ts'
 import type { Shape } from '../../src/protocol/wire.ts'
 
 /**
@@ -348,5 +349,29 @@ describe('malformed messages', () => {
   it('groups inside groups end with the message, not with the stack', () => {
     expect(() => decodeStrictly(new Uint8Array(500_000).fill(0x0b)))
       .toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
+  })
+})
+
+describe('a request', () => {
+  const record = Uint8Array.of(1, 2, 3)
+  const cookie = new Uint8Array(8)
+
+  it.each([
+    ['REGISTER', requests.register('my-app', record, 7_200n), { type: 'register', namespace: 'my-app', signedPeerRecord: record, ttl: 7_200n }],
+    ['REGISTER of nothing', requests.register(undefined, undefined), { type: 'register' }],
+    ['REGISTER without a type, as writers of proto3 leave out a zero', Message.encode({ register: { ns: 'my-app' } }), { type: 'register', namespace: 'my-app' }],
+    ['REGISTER beside other parts', Message.encode({ type: Message.MessageType.REGISTER, register: { ns: 'my-app' }, discover: { ns: 'other' } }), { type: 'register', namespace: 'my-app' }],
+    ['UNREGISTER', requests.unregister('my-app'), { type: 'unregister', namespace: 'my-app' }],
+    ['UNREGISTER without a namespace', requests.unregister(), { type: 'unregister', namespace: '' }],
+    ['DISCOVER', requests.discover('my-app', { limit: 5n, cookie }), { type: 'discover', namespace: 'my-app', limit: 5, cookie }],
+    ['DISCOVER of all namespaces', requests.discover(), { type: 'discover' }],
+    ['DISCOVER where empty is what some send for none', requests.discover('', { limit: 0n, cookie: new Uint8Array() }), { type: 'discover' }],
+    ['DISCOVER with the largest limit', requests.discover('my-app', { limit: 2n ** 64n - 1n }), { type: 'discover', namespace: 'my-app', limit: 2 ** 64 }]
+  ])('is read from %s', (_, message, request) => {
+    expect(decodeRequest(message)).toEqual(request)
+  })
+
+  it.each(requests.OUT_OF_TURN)('is not what is none: %s', (_, message) => {
+    expect(() => decodeRequest(message)).toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
   })
 })

@@ -1,10 +1,13 @@
 import { RecordEnvelope } from '@libp2p/peer-record'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Refusal } from '../../src/point/checks.ts'
+import { decodeRequest } from '../../src/point/codec.ts'
+import { refuse } from '../../src/point/handler.ts'
 import { Message } from '../../src/protocol/message.ts'
 import { Status } from '../../src/protocol/errors.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { badRecords, envelope, identity } from '../fixtures/records.ts'
-import { CONNECTION, discover, handlerOf, NOW, OUT_OF_TURN, register, unregister } from '../fixtures/requests.ts'
+import { CONNECTION, discover, handlerOf, NOW, register, unregister } from '../fixtures/requests.ts'
 import type { Authorize, AuthorizeRequest } from '../../src/point/types.ts'
 import type { RegistrationStore } from '../../src/store/types.ts'
 import type { Identity } from '../fixtures/records.ts'
@@ -626,24 +629,16 @@ describe('an exception inside', () => {
   })
 })
 
-describe('what is no request', () => {
-  it.each(OUT_OF_TURN)('is not answered: %s', async (_, message) => {
-    await expect(handlerOf().ask(alice.peerId, message)).rejects.toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
-    expect(() => handlerOf().handler.refuse(message, Status.E_UNAVAILABLE, 'no')).toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
-  })
-})
-
 describe('refusing without looking', () => {
   it('answers each request with the response it has', () => {
-    const { handler } = handlerOf()
-    const refuse = (request: Uint8Array): Message | undefined => {
-      const { response } = handler.refuse(request, Status.E_UNAVAILABLE, 'rateLimit is reached')
+    const refused = (request: Uint8Array): Message | undefined => {
+      const { response } = refuse(decodeRequest(request), new Refusal(Status.E_UNAVAILABLE, 'rateLimit is reached'))
 
       return response == null ? undefined : Message.decode(response)
     }
 
-    expect(refuse(register('my-app', record))).toEqual({ type: 'REGISTER_RESPONSE', registerResponse: { status: Status.E_UNAVAILABLE, statusText: 'rateLimit is reached' } })
-    expect(refuse(discover('my-app'))).toEqual({ type: 'DISCOVER_RESPONSE', discoverResponse: { registrations: [], status: Status.E_UNAVAILABLE, statusText: 'rateLimit is reached' } })
-    expect(refuse(unregister('my-app'))).toBeUndefined()
+    expect(refused(register('my-app', record))).toEqual({ type: 'REGISTER_RESPONSE', registerResponse: { status: Status.E_UNAVAILABLE, statusText: 'rateLimit is reached' } })
+    expect(refused(discover('my-app'))).toEqual({ type: 'DISCOVER_RESPONSE', discoverResponse: { registrations: [], status: Status.E_UNAVAILABLE, statusText: 'rateLimit is reached' } })
+    expect(refused(unregister('my-app'))).toBeUndefined()
   })
 })

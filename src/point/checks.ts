@@ -1,0 +1,64 @@
+import { Status } from '../protocol/errors.ts'
+import { namespaceProblem } from '../protocol/namespace.ts'
+import { decodeCookie } from './cookie.ts'
+import { wait } from './steps.ts'
+import type { Steps } from './steps.ts'
+import type { Authorize, AuthorizeRequest } from './types.ts'
+import type { ErrorStatus } from '../protocol/errors.ts'
+
+/** Ends a request early. The message is for the peer; the cause is for the log of this node. */
+export class Refusal extends Error {
+  constructor (readonly status: ErrorStatus, message: string, cause?: unknown) {
+    super(message, { cause })
+  }
+}
+
+/**
+ * @throws {Refusal}
+ */
+export function checkNamespace (namespace: string | undefined, maxLength: number): string {
+  const problem = namespaceProblem(namespace, maxLength)
+
+  if (problem != null) {
+    throw new Refusal(Status.E_INVALID_NAMESPACE, problem)
+  }
+
+  return namespace as string
+}
+
+/**
+ * The cursor of a cookie that was made for a listing of this namespace, or of all.
+ *
+ * @throws {Refusal}
+ */
+export function checkCookie (bytes: Uint8Array, namespace: string | undefined): number {
+  const cookie = decodeCookie(bytes)
+
+  if (cookie == null) {
+    throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie is malformed')
+  }
+
+  if (cookie.namespace !== (namespace ?? '')) {
+    throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made for another namespace')
+  }
+
+  return cookie.cursor
+}
+
+/**
+ * @throws {Refusal} unless `authorize` says true
+ */
+export function * checkAuthorized (authorize: Authorize, request: AuthorizeRequest): Steps<void> {
+  let isAuthorized = false
+  let cause: unknown
+
+  try {
+    isAuthorized = yield * wait(authorize(request), request.signal)
+  } catch (err) {
+    cause = err
+  }
+
+  if (isAuthorized !== true) {
+    throw new Refusal(Status.E_NOT_AUTHORIZED, 'this point does not allow it', cause)
+  }
+}
