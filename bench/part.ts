@@ -20,6 +20,7 @@ export const parts = {
   persistent: 'The persistent store',
   heap: 'Memory',
   expiry: 'A million registrations expire',
+  growth: 'A map of a million peers grows and shrinks',
   handler: 'The handler: request bytes to response bytes',
   network: 'End to end: TCP, Noise and Yamux on loopback, the point in its own process',
   rust: 'The rust-libp2p server, driven by the same client'

@@ -1,19 +1,16 @@
-/** Up to here one map does: to move its entries takes less than a millisecond. */
-const MAX_WHOLE = 4_096
-
 /**
  * Few enough that the ends of all 64 parts, where they grow, stay in a processor's cache. With a million
- * entries a part moves 16,000 of them at a time, which takes about 5 ms.
+ * entries a part moves 16,000 of them at a time, which takes about a millisecond.
  */
 const PART_BITS = 6
 
 /**
  * A map with strings for keys that does not hold the event loop when it grows or shrinks. Now and then
- * a `Map` has to move all of its entries, which takes hundreds of milliseconds when there are a
- * million. Once it is large, this one spreads them over many maps, each of which moves its own.
+ * a `Map` has to move all of its entries, which takes tens of milliseconds when there are a million
+ * (bench/README.md). This one spreads them over many maps, each of which moves its own.
  */
 export class SplitMap<V> {
-  #parts: Array<Map<string, V>> = [new Map()]
+  readonly #parts = Array.from({ length: 2 ** PART_BITS }, () => new Map<string, V>())
   #size = 0
 
   get size (): number {
@@ -29,14 +26,6 @@ export class SplitMap<V> {
     const before = part.size
     part.set(key, value)
     this.#size += part.size - before
-
-    if (this.#parts.length === 1 && this.#size > MAX_WHOLE) {
-      this.#parts = Array.from({ length: 2 ** PART_BITS }, () => new Map())
-
-      for (const [key, value] of part) {
-        this.#part(key).set(key, value)
-      }
-    }
   }
 
   delete (key: string): void {
@@ -46,7 +35,7 @@ export class SplitMap<V> {
   }
 
   #part (key: string): Map<string, V> {
-    return this.#parts[this.#parts.length === 1 ? 0 : hash(key)] as Map<string, V>
+    return this.#parts[hash(key)] as Map<string, V>
   }
 }
 

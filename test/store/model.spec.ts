@@ -206,7 +206,7 @@ async function compare (create: () => RegistrationStore, restart: Run['restart']
 
 describe('a naive model', () => {
   it('gives the same answers as memoryStore', async () => {
-    await compare(memoryStore, async store => store, 400)
+    await compare(memoryStore, async store => store, 120)
   })
 
   it('gives the same answers as persistentStore, also when that is stopped and started in between', async () => {
@@ -224,6 +224,6 @@ describe('a naive model', () => {
       await next.start?.()
 
       return next
-    }, 200)
+    }, 60)
   })
 })
