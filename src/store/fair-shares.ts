@@ -1,0 +1,386 @@
+/**
+ * Where something comes from: a path from the widest network that it is counted under to the narrowest,
+ * separated by slashes, such as `198.51/100/7` for an IPv4 address. What has but one segment is one
+ * network at every width.
+ */
+export type Network = string
+
+/**
+ * One of those that share a limit. The last three fields are for the structure it is in; it can be in
+ * one at a time.
+ */
+export interface Share {
+  readonly network: Network
+  /** How much it takes of what is shared. */
+  readonly weight: number
+  /** When it came: higher than that of all who came before. Undefined until it is added for the first time. */
+  born: number | undefined
+  parent: object | undefined
+  /** Its place among its parent's children. */
+  place: number
+}
+
+/** The fields of a share that is in no structure. */
+export const UNSHARED = { born: undefined, parent: undefined, place: 0 }
+
+/** A network with more than one share, or the root of all. */
+class Group<T extends Share> {
+  /** The path of the network, to where its own segment ends. */
+  readonly path: string
+  /** Those in narrower networks, by their next segment, and nothing else: a network with one share is that share. */
+  readonly narrower = new Map<string, Group<T> | T>()
+  /** A heap: the one that holds most first, and among equals the youngest. */
+  readonly children: Array<Group<T> | T> = []
+  readonly parent: Group<T> | undefined
+  weight = 0
+  /** When its latest newcomer came. */
+  born = 0
+  place = 0
+  /** How many shares are in it. */
+  count = 0
+
+  constructor (path: string, parent: Group<T> | undefined) {
+    this.path = path
+    this.parent = parent
+  }
+
+  /** Nobody in one and the same network holds more than another there: only age tells them apart. */
+  #rank (child: Group<T> | T): number {
+    return child instanceof Group || child.network !== this.path ? child.weight : 0
+  }
+
+  #comesBefore (a: Group<T> | T, b: Group<T> | T): boolean {
+    const difference = this.#rank(a) - this.#rank(b)
+
+    return difference > 0 || (difference === 0 && (a.born as number) > (b.born as number))
+  }
+
+  insert (child: Group<T> | T): void {
+    this.children.push(child)
+    this.#put(child, this.children.length - 1)
+    this.settle(child)
+  }
+
+  /** Puts a child in the place of another. */
+  exchange (old: Group<T> | T, child: Group<T> | T): void {
+    this.#put(child, old.place)
+    this.settle(child)
+  }
+
+  delete (child: Group<T> | T): void {
+    const last = this.children.pop() as Group<T> | T
+
+    if (last !== child) {
+      this.#put(last, child.place)
+      this.settle(last)
+    }
+  }
+
+  /** Moves a child to where it belongs after a change. */
+  settle (child: Group<T> | T): void {
+    for (let place = child.place; place > 0;) {
+      const above = this.children[(place - 1) >> 1] as Group<T> | T
+
+      if (!this.#comesBefore(child, above)) {
+        break
+      }
+
+      const free = above.place
+      this.#put(above, place)
+      this.#put(child, free)
+      place = free
+    }
+
+    for (;;) {
+      const { place } = child
+      const left = this.children[2 * place + 1]
+      const right = this.children[2 * place + 2]
+      const first = left != null && right != null && this.#comesBefore(right, left) ? right : left
+
+      if (first == null || !this.#comesBefore(first, child)) {
+        return
+      }
+
+      const free = first.place
+      this.#put(first, place)
+      this.#put(child, free)
+    }
+  }
+
+  #put (child: Group<T> | T, place: number): void {
+    this.children[place] = child
+    child.place = place
+  }
+}
+
+/**
+ * Who makes room for whom where a limit is reached: what is limited is shared max-min fairly between
+ * networks, so that nobody is crowded out by others however many names they have.
+ *
+ * Networks are counted at each width of their paths. From the widest on, where the network that holds
+ * most is another than the newcomer's, it makes room if it holds more than the newcomer's would then;
+ * otherwise the newcomer can only take from its own network, by the same rule at the next width. The
+ * network that makes room gives its heaviest part, and of one that has no parts, its youngest share.
+ *
+ * Adding, removing and asking cost the logarithm of the number of networks beside each other.
+ */
+export class FairShares<T extends Share> {
+  readonly #root = new Group<T>('', undefined)
+  #clock = 0
+
+  /** How many shares there are. */
+  get count (): number {
+    return this.#root.count
+  }
+
+  /** What all of them weigh. */
+  get weight (): number {
+    return this.#root.weight
+  }
+
+  /** Adds a share: as the youngest, unless it has its age already. */
+  add (share: T): void {
+    const { network } = share
+    share.born ??= this.#clock + 1
+    this.#clock = Math.max(this.#clock, share.born)
+    let group = this.#root
+    this.#grow(group, share)
+
+    while (network.length > group.path.length) {
+      const end = endOfSegment(network, group.path)
+      const segment = network.slice(group.path.length, end)
+      const narrower = group.narrower.get(segment)
+
+      if (narrower == null) {
+        group.narrower.set(segment, share)
+        break
+      }
+
+      if (narrower instanceof Group) {
+        group = narrower
+      } else {
+        // the second of this network makes it a group of its own
+        const parent = group
+        group = new Group<T>(network.slice(0, end), parent)
+        parent.narrower.set(segment, group)
+        group.weight = narrower.weight
+        group.born = narrower.born as number
+        group.count = 1
+        parent.exchange(narrower, group)
+        this.#place(group, narrower)
+      }
+
+      this.#grow(group, share)
+    }
+
+    share.parent = group
+    group.insert(share)
+  }
+
+  /** The share has to be there. */
+  remove (share: T): void {
+    let group = share.parent as Group<T>
+    group.delete(share)
+
+    if (share.network !== group.path) {
+      group.narrower.delete(segmentBelow(group, share.network))
+    }
+
+    share.parent = undefined
+
+    for (;;) {
+      const { parent } = group
+      group.count--
+      group.weight -= share.weight
+
+      if (parent == null) {
+        return
+      }
+
+      if (group.count === 0) {
+        parent.delete(group)
+        parent.narrower.delete(segmentBelow(parent, group.path))
+      } else {
+        parent.settle(group)
+      }
+
+      group = parent
+    }
+  }
+
+  /** Puts a share in the place of another, whose age it gets. */
+  replace (old: T, share: T): void {
+    share.born = old.born
+
+    if (share.network !== old.network) {
+      this.remove(old)
+      this.add(share)
+
+      return
+    }
+
+    const group = old.parent as Group<T>
+    const more = share.weight - old.weight
+    share.parent = group
+    old.parent = undefined
+
+    if (share.network !== group.path) {
+      group.narrower.set(segmentBelow(group, share.network), share)
+    }
+
+    group.exchange(old, share)
+
+    for (let above: Group<T> | undefined = group; above != null; above = above.parent) {
+      above.weight += more
+      above.parent?.settle(above)
+    }
+  }
+
+  /** The share that makes room for a newcomer of a network, if one does. */
+  victim (network: Network, weight: number): T | undefined {
+    let group = this.#root
+
+    for (;;) {
+      const heaviest = group.children[0]
+
+      if (heaviest == null || network.length <= group.path.length) {
+        return
+      }
+
+      const own = group.narrower.get(segmentBelow(group, network))
+
+      if (heaviest !== own && heaviest.weight > (own?.weight ?? 0) + weight) {
+        return this.#youngest(heaviest)
+      }
+
+      if (!(own instanceof Group)) {
+        return own != null && own.network !== network && own.weight > weight ? own : undefined
+      }
+
+      group = own
+    }
+  }
+
+  /** The share that has to go where something has to. */
+  get heaviest (): T | undefined {
+    return this.#youngest(this.#root)
+  }
+
+  /**
+   * Whether `network` would be the lighter one to carry a weight that `other` carries now: at the widest
+   * width that tells the two apart, it would hold less with it than `other` does.
+   */
+  isLighter (network: Network, other: Network, weight: number): boolean {
+    let group: Group<T> | undefined = this.#root
+
+    while (group != null && network.length > group.path.length && other.length > group.path.length) {
+      const segment = segmentBelow(group, network)
+      const own: Group<T> | T | undefined = group.narrower.get(segment)
+
+      if (segment !== segmentBelow(group, other)) {
+        return (own?.weight ?? 0) + weight < (group.narrower.get(segmentBelow(group, other))?.weight ?? 0)
+      }
+
+      group = own instanceof Group ? own : undefined
+    }
+
+    return false
+  }
+
+  /**
+   * Up to `limit` shares drawn at random, spread over the networks as evenly as there are shares in them.
+   *
+   * @param random - as `Math.random`
+   */
+  sample (limit: number, random: () => number): T[] {
+    const drawn: T[] = []
+    draw(this.#root, limit, random, drawn)
+
+    return drawn
+  }
+
+  #grow (group: Group<T>, share: T): void {
+    group.count++
+    group.weight += share.weight
+    group.born = Math.max(group.born, share.born as number)
+    group.parent?.settle(group)
+  }
+
+  /** Puts what stood for a network into the group that is made of it. */
+  #place (group: Group<T>, share: T): void {
+    share.parent = group
+
+    if (share.network !== group.path) {
+      group.narrower.set(segmentBelow(group, share.network), share)
+    }
+
+    group.insert(share)
+  }
+
+  #youngest (child: Group<T> | T): T | undefined {
+    let found: Group<T> | T | undefined = child
+
+    while (found instanceof Group) {
+      found = found.children[0]
+    }
+
+    return found
+  }
+}
+
+/** Where the segment that follows a path ends, with its slash. */
+function endOfSegment (network: Network, path: string): number {
+  const slash = network.indexOf('/', path.length)
+
+  return slash === -1 ? network.length : slash + 1
+}
+
+function segmentBelow (group: { readonly path: string }, network: Network): string {
+  return network.slice(group.path.length, endOfSegment(network, group.path))
+}
+
+/** Gives each child the same, and what one cannot use to the others. */
+function draw <T extends Share> ({ children }: Group<T>, limit: number, random: () => number, drawn: T[]): void {
+  const chosen = limit < children.length ? pick(children, limit, random) : shuffled(children, random)
+  // those that have least first, so that what they leave is shared by the rest
+  chosen.sort((a, b) => countOf(a) - countOf(b))
+
+  for (const [i, child] of chosen.entries()) {
+    const part = Math.min(countOf(child), Math.floor(limit / (chosen.length - i)))
+    limit -= part
+
+    if (child instanceof Group) {
+      draw(child, part, random, drawn)
+    } else if (part > 0) {
+      drawn.push(child)
+    }
+  }
+}
+
+function countOf (child: Group<Share> | Share): number {
+  return child instanceof Group ? child.count : 1
+}
+
+/** Any `count` of many. */
+function pick <T> (many: T[], count: number, random: () => number): T[] {
+  const chosen = new Set<number>()
+
+  // Floyd: each set of that size is as likely as any other
+  for (let i = many.length - count; i < many.length; i++) {
+    const place = Math.floor(random() * (i + 1))
+    chosen.add(chosen.has(place) ? i : place)
+  }
+
+  return shuffled([...chosen].map(place => many[place] as T), random)
+}
+
+function shuffled <T> (many: T[], random: () => number): T[] {
+  const result = [...many]
+
+  for (let i = result.length - 1; i > 0; i--) {
+    const place = Math.floor(random() * (i + 1));
+    [result[i], result[place]] = [result[place] as T, result[i] as T]
+  }
+
+  return result
+}
