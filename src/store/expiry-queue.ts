@@ -63,11 +63,10 @@ export class ExpiryQueue<T extends Expiring> {
 
   /** The last entry of the earliest second that is due, or undefined when none is due at `now`. */
   peek (now: number): T | undefined {
-    const chain = this.#first()
+    const first = this.#first()
 
-    if (chain != null && (this.#seconds.peek() as number) * GRANULARITY <= now) {
-      return chain.last
-    }
+    // of no second at all, no multiple is due
+    return (this.#seconds.peek() as number) * GRANULARITY <= now ? first : undefined
   }
 
   /** When the next entry is due. */
@@ -77,13 +76,13 @@ export class ExpiryQueue<T extends Expiring> {
     }
   }
 
-  /** The chain of the earliest second that has entries. */
-  #first (): Chain<T> | undefined {
+  /** The last entry of the earliest second that has any. */
+  #first (): T | undefined {
     for (let second = this.#seconds.peek(); second != null; second = this.#seconds.peek()) {
-      const chain = this.#chains.get(second)
+      const { last } = this.#chains.get(second) as Chain<T>
 
-      if (chain?.last != null) {
-        return chain
+      if (last != null) {
+        return last
       }
 
       this.#chains.delete(second)

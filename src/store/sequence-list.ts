@@ -37,6 +37,11 @@ export class SequenceList<T extends Entry> {
     return this.#size
   }
 
+  /** How many entries lie together: what a search has to look through. */
+  get chunkSizes (): number[] {
+    return this.#chunks.map(({ entries }) => entries.length)
+  }
+
   /** The entry's sequence has to be higher than all before. */
   append (entry: T): void {
     const expiry = Math.ceil(entry.expires / SECOND)

@@ -35,7 +35,7 @@ export class SplitMap<V> {
   }
 
   #part (key: string): Map<string, V> {
-    return this.#parts[hash(key)] as Map<string, V>
+    return this.#parts[partOf(key)] as Map<string, V>
   }
 }
 
@@ -43,7 +43,7 @@ export class SplitMap<V> {
 const SEED = (crypto.getRandomValues(new Uint32Array(1))[0] as number) >>> 2
 
 /** The part of a key, by its last characters alone: there peer ids differ. */
-function hash (key: string): number {
+export function partOf (key: string): number {
   let hash = SEED
 
   for (let i = Math.max(0, key.length - 3); i < key.length; i++) {

@@ -79,6 +79,98 @@ describe('SequenceList', () => {
     expect(list.after(-1, Infinity, NOW)).to.deep.equal(entries.filter((_, i) => i % 256 === 0))
   })
 
+  it('fills chunks of 256', () => {
+    expect(filled(256).list.chunkSizes).to.deep.equal([256])
+    expect(filled(600).list.chunkSizes).to.deep.equal([256, 256, 88])
+  })
+
+  it('merges a chunk with its next when less than a quarter is left, and appends to what became the last', () => {
+    const { list, entries } = filled(600)
+    entries.slice(256, 448).forEach(entry => { list.remove(entry) })
+    expect(list.chunkSizes).to.deep.equal([256, 64, 88])
+
+    list.remove(entries[448] as Entry)
+    expect(list.chunkSizes).to.deep.equal([256, 151])
+
+    list.append(entry(10_000))
+    expect(list.chunkSizes).to.deep.equal([256, 152])
+    expect(list.after(-1, Infinity, NOW)).to.deep.equal([...entries.slice(0, 256), ...entries.slice(449), entry(10_000)])
+  })
+
+  it('merges a chunk with the one before when the next has no room', () => {
+    const { list, entries } = filled(768)
+    entries.slice(0, 100).forEach(entry => { list.remove(entry) })
+    entries.slice(256, 449).forEach(entry => { list.remove(entry) })
+
+    expect(list.chunkSizes).to.deep.equal([219, 256])
+    expect(list.after(-1, Infinity, NOW)).to.deep.equal([...entries.slice(100, 256), ...entries.slice(449)])
+  })
+
+  it('merges into a whole chunk, and no more than that', () => {
+    const { list, entries } = filled(512)
+    entries.slice(0, 62).forEach(entry => { list.remove(entry) })
+    entries.slice(256, 449).forEach(entry => { list.remove(entry) })
+    expect(list.chunkSizes).to.deep.equal([194, 63])
+
+    list.remove(entries[449] as Entry)
+    expect(list.chunkSizes).to.deep.equal([256])
+  })
+
+  it('drops a chunk that is empty, and appends to the one before', () => {
+    const { list, entries } = filled(300)
+    entries.slice(0, 10).forEach(entry => { list.remove(entry) })
+    // from the first chunk, so that the last is not merged before it is empty
+    entries.slice(256).forEach(entry => { list.remove(entry) })
+    expect(list.chunkSizes).to.deep.equal([246])
+
+    list.append(entry(10_000))
+    expect(list.chunkSizes).to.deep.equal([247])
+  })
+
+  it('drops a full chunk\'s lonely neighbour', () => {
+    const { list, entries } = filled(257)
+    list.remove(entries[256] as Entry)
+    expect(list.chunkSizes).to.deep.equal([256])
+
+    list.append(entry(10_000))
+    expect(list.chunkSizes).to.deep.equal([256, 1])
+  })
+
+  it('does not look into entries where the second tells whether all or none are alive', () => {
+    const list = new SequenceList<Entry>()
+    let reads = 0
+
+    for (let i = 0; i < 3; i++) {
+      list.append({ sequence: i, get expires () { reads++; return 10_000 } })
+    }
+
+    const readsAt = (now: number): [found: number, reads: number] => {
+      reads = 0
+
+      return [list.after(-1, 10, now).length, reads]
+    }
+
+    expect(readsAt(9_000)).to.deep.equal([3, 0])
+    expect(readsAt(9_001)).to.deep.equal([3, 3])
+    expect(readsAt(9_999)).to.deep.equal([3, 3])
+    expect(readsAt(10_000)).to.deep.equal([0, 0])
+  })
+
+  it('knows of merged chunks when the first and the last of them expire', () => {
+    for (const [first, second] of [[2_000, 9_000], [9_000, 2_000]] as const) {
+      const list = new SequenceList<Entry>()
+      const entries = Array.from({ length: 512 }, (_, i) => entry(i, i < 256 ? first : second))
+      entries.forEach(entry => { list.append(entry) })
+      entries.slice(0, 250).forEach(entry => { list.remove(entry) })
+      entries.slice(256, 500).forEach(entry => { list.remove(entry) })
+
+      expect(list.chunkSizes).to.deep.equal([18])
+      expect(list.after(-1, 100, 1_000)).to.have.lengthOf(18)
+      expect(list.after(-1, 100, 5_000)).to.have.lengthOf(first === 9_000 ? 6 : 12)
+      expect(list.after(-1, 100, 9_000)).to.have.lengthOf(0)
+    }
+  })
+
   it('answers as a sorted array does', () => {
     fc.assert(fc.property(fc.array(fc.oneof(
       { weight: 5, arbitrary: fc.record({ append: fc.integer({ min: 1, max: 200 }), expires: fc.integer({ min: NOW - 2, max: NOW + 3 }) }) },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SplitMap } from '../../src/store/split-map.ts'
+import { partOf, SplitMap } from '../../src/store/split-map.ts'
 
 describe('SplitMap', () => {
   it('has what was set, and not what was deleted or never set', () => {
@@ -41,4 +41,18 @@ describe('SplitMap', () => {
       }
     })
   }
+
+  it('spreads keys over all parts by their last three characters, and by no others', () => {
+    const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789']
+
+    for (const keyOf of [(letter: string) => `peer-${letter}xx`, (letter: string) => `peer-x${letter}x`, (letter: string) => `peer-xx${letter}`]) {
+      const parts = new Set(letters.map(letter => partOf(keyOf(letter))))
+      expect(parts.size).to.be.greaterThan(20)
+      expect([...parts].every(part => Number.isInteger(part) && part >= 0 && part < 64)).to.equal(true)
+    }
+
+    expect(new Set(letters.map(letter => partOf(`${letter}xyz`))).size).to.equal(1)
+    expect(partOf('xyz')).to.equal(partOf('wxyz'))
+    expect(new Set(Array.from({ length: 2_000 }, (_, i) => partOf(`peer-${1_000_000 + i * 7_919}`))).size).to.equal(64)
+  })
 })
