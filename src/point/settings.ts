@@ -12,6 +12,9 @@ const COUNTS = [
   'maxRegistrations', 'maxDiscoverLimit', 'maxMessageSize', 'maxInboundStreams'
 ] as const
 
+/** Three of a client's intervals between polls, so that the next one finds the stream open. */
+const IDLE_TIMEOUT = 180_000
+
 /** The longest time that a timer can be set to; what is beyond fires at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1
 
@@ -39,7 +42,7 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     maxMessageSize: init.maxMessageSize ?? 16 * 1024,
     maxInboundStreams: init.maxInboundStreams ?? 32,
     requestTimeout: init.requestTimeout ?? REQUEST_TIMEOUT,
-    idleTimeout: init.idleTimeout ?? 60_000,
+    idleTimeout: init.idleTimeout ?? IDLE_TIMEOUT,
     rateLimit: init.rateLimit ?? { requests: 1_000, interval: 10_000 },
     protocol: init.protocol ?? PROTOCOL_ID
   }
@@ -55,7 +58,9 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
 
   check(settings.maxNamespaceLength <= MAX_NAMESPACE_LENGTH, `maxNamespaceLength must be at most ${MAX_NAMESPACE_LENGTH}, or cookies would not fit`)
   check(settings.maxMessageSize <= MAX_RESPONSE_SIZE / 2, `maxMessageSize must be at most ${MAX_RESPONSE_SIZE / 2}, or a registration would not fit a response`)
-  check(minTtl <= settings.defaultTtl && settings.defaultTtl <= maxTtl, `minTtl (${minTtl}), defaultTtl (${settings.defaultTtl}) and maxTtl (${maxTtl}) must be in this order`)
+  checkOrder(settings, 'minTtl', 'maxTtl')
+  checkOrder(settings, 'minTtl', 'defaultTtl')
+  checkOrder(settings, 'defaultTtl', 'maxTtl')
 
   if (settings.rateLimit !== false) {
     const { requests, interval } = settings.rateLimit
@@ -63,6 +68,10 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
   }
 
   return settings
+}
+
+function checkOrder (settings: PointSettings, shorter: 'minTtl' | 'defaultTtl', longer: 'defaultTtl' | 'maxTtl'): void {
+  check(settings[shorter] <= settings[longer], `${shorter} (${settings[shorter]}) may not be longer than ${longer} (${settings[longer]}): lower ${shorter}, or raise ${longer}`)
 }
 
 /** Defaults need no check, and one that follows from another option is not to blame for it. */

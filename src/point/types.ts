@@ -124,9 +124,10 @@ export interface RendezvousPointInit {
   requestTimeout?: number
 
   /**
-   * Milliseconds that an open stream may wait for its next request before it is closed.
+   * Milliseconds that an open stream may wait for its next request before it is closed. Clients that poll
+   * less often than that open a stream for each poll.
    *
-   * @default 60_000
+   * @default 180_000
    */
   idleTimeout?: number
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { clientSettings } from '../../src/client/settings.ts'
 import { pointSettings } from '../../src/point/settings.ts'
 import type { RendezvousPointInit } from '../../src/point/types.ts'
 
@@ -24,10 +25,14 @@ describe('the settings of a point', () => {
       maxMessageSize: 16_384,
       maxInboundStreams: 32,
       requestTimeout: 10_000,
-      idleTimeout: 60_000,
+      idleTimeout: 180_000,
       rateLimit: { requests: 1_000, interval: 10_000 },
       protocol: '/rendezvous/1.0.0'
     })
+  })
+
+  it('leave a stream open for the next poll of a client, also when one is missed', () => {
+    expect(pointSettings({}).idleTimeout).toBeGreaterThan(2 * clientSettings({}).discoverInterval)
   })
 
   it('are those that were given', () => {
@@ -94,11 +99,16 @@ describe('the settings of a point', () => {
   })
 
   it.each([
-    [{ minTtl: 2, defaultTtl: 1, maxTtl: 3 }],
-    [{ minTtl: 1, defaultTtl: 4, maxTtl: 3 }],
-    [{ minTtl: 3, maxTtl: 2 }]
-  ])('need the TTLs in their order, not %j', init => {
-    expect(() => pointSettings(init)).toThrow(refusal('must be in this order'))
+    [{ minTtl: 2, defaultTtl: 1, maxTtl: 3 }, 'minTtl (2) may not be longer than defaultTtl (1): lower minTtl, or raise defaultTtl'],
+    [{ minTtl: 1, defaultTtl: 4, maxTtl: 3 }, 'defaultTtl (4) may not be longer than maxTtl (3): lower defaultTtl, or raise maxTtl'],
+    [{ minTtl: 3, maxTtl: 2 }, 'minTtl (3) may not be longer than maxTtl (2): lower minTtl, or raise maxTtl'],
+    [{ defaultTtl: HOUR }, `minTtl (${2 * HOUR}) may not be longer than defaultTtl (${HOUR}): lower minTtl, or raise defaultTtl`]
+  ])('need the TTLs in their order, and say what to change in %j', (init, problem) => {
+    expect(() => pointSettings(init)).toThrow(refusal(problem))
+  })
+
+  it('may have TTLs that are all the same', () => {
+    expect(pointSettings({ minTtl: 5, defaultTtl: 5, maxTtl: 5 })).toMatchObject({ minTtl: 5, defaultTtl: 5, maxTtl: 5 })
   })
 
   it('need namespaces to fit into cookies, and registrations into responses', () => {

@@ -17,7 +17,7 @@ export const limitFlags = {
   maxDiscoverLimit: { type: count, help: 'registrations in one response', default: '1000' },
   maxMessageSize: { type: count, help: 'bytes in one request', default: '16384' },
   requestTimeout: { type: duration, help: 'for a request to arrive, and to be answered', default: '10s' },
-  idleTimeout: { type: duration, help: 'for a stream to wait for its next request', default: '60s' },
+  idleTimeout: { type: duration, help: 'for a stream to wait for its next request', default: '3m' },
   rateLimit: { type: rate, help: 'requests one peer may make, or off', default: '1000/10s' },
   maxInboundStreams: { type: count, help: 'streams open on one connection', default: '32' },
   protocol: { type: text, help: 'protocol to answer, for private networks', default: '/rendezvous/1.0.0' }
