@@ -13,7 +13,7 @@ export function describeOutcome (outcome: Outcome): string {
     case 'nothing':
       return `unregistered from ${name(outcome.namespace)}, where it was not registered`
     case 'discover:served':
-      return `was listed ${outcome.registrations} registrations of ${name(outcome.namespace)}`
+      return `was listed ${outcome.registrations} of ${name(outcome.namespace)}`
     case 'registration:rejected':
       return `may not register in ${name(outcome.namespace ?? '')}: ${refusal(outcome)}`
     case 'unregister:rejected':

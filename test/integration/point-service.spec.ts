@@ -6,6 +6,7 @@ import { Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Status } from '../../src/protocol/errors.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { capturingLogger } from '../fixtures/log.ts'
 import { plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { connect, framed, openStream } from '../fixtures/raw-stream.ts'
 import { envelope, identity } from '../fixtures/records.ts'
@@ -331,6 +332,49 @@ describe('metrics', () => {
 
     return store
   }
+})
+
+describe('the log', () => {
+  it('tells the story of each request', async () => {
+    const { logger, lines } = capturingLogger('libp2p:rendezvous:point')
+    const { stream, peer, point, record } = await start({ maxNamespaces: 1 }, { logger })
+    await stream.ask(register('my-app', record))
+    await stream.ask(register('my-app', record))
+    await stream.ask(register('other', record))
+    await stream.ask(discover('my-app'))
+    stream.sendMessage(unregister('my-app'))
+    await stream.ask(discover())
+    stream.sendMessage(Uint8Array.of(0xff))
+    await stream.ended
+    const flood = await openStream(peer.getConnections(point.peerId)[0]!)
+    flood.stream.abort(new Error('never mind'))
+    await until(() => lines.length === 8)
+
+    const who = peer.peerId.toString()
+    expect(lines).toEqual([
+      expect.stringMatching(`^${who} registered in "my-app" until 20`),
+      expect.stringMatching(`^${who} registered again in "my-app" until 20`),
+      `${who} may not register in "other": E_UNAVAILABLE, maxNamespaces (1) is reached`,
+      `${who} was listed 1 of "my-app"`,
+      `${who} unregistered from "my-app"`,
+      `${who} was listed 0 of all namespaces`,
+      expect.stringMatching(`^reset a stream of ${who}, malformed: Malformed message`),
+      expect.stringMatching(`^a stream of ${who} ended: `)
+    ])
+  })
+
+  it('says why this point could not do what it should', async () => {
+    const { logger, lines } = capturingLogger('libp2p:rendezvous:point')
+    const store = new MemoryStore()
+    store.list = () => { throw new Error('the disk is gone') }
+    const { stream, peer } = await start({ store }, { logger })
+    await stream.ask(discover('my-app'))
+
+    expect(lines).toEqual([
+      `${peer.peerId} may not discover "my-app": E_UNAVAILABLE, the store of this point cannot be reached`,
+      `could not answer ${peer.peerId}: the store of this point cannot be reached - Error: the disk is gone`
+    ])
+  })
 })
 
 describe('over TCP', () => {
