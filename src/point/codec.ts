@@ -1,8 +1,7 @@
 import { InvalidMessageError } from '@libp2p/interface'
-import { reader } from 'protons-runtime'
 import { Message } from '../protocol/message.ts'
-import { BYTES, fieldsOf, VARINT } from '../protocol/wire.ts'
-import type { Shape } from '../protocol/wire.ts'
+import { BYTES, fieldsOf, strictReader, VARINT } from '../protocol/patches/protons.ts'
+import type { Shape } from '../protocol/patches/protons.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 const { MessageType } = Message
@@ -27,8 +26,6 @@ export type Request =
   | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined }
   | { type: 'unregister', namespace: string }
   | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined }
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Reads a message that is a request and has the part that its type promises.
@@ -72,10 +69,8 @@ export function decodeStrictly (bytes: Uint8Array | Uint8ArrayList): Message {
   try {
     const message = bytes.subarray()
     fieldsOf(message, MESSAGE)
-    const input = reader(message)
-    input.string = () => utf8.decode(input.bytes())
 
-    return Message.codec().decode(input)
+    return Message.codec().decode(strictReader(message))
   } catch (err) {
     throw new InvalidMessageError(`Malformed message: ${String(err)}`)
   }

@@ -5,8 +5,10 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { MAX_LENGTH_LENGTH } from '../protocol/constants.ts'
 
 /**
- * Takes messages out of bytes as they arrive, without waiting: what it-length-prefixed does for those
- * who read a stream as an iterable.
+ * Takes messages out of bytes as they arrive, without waiting. `LengthPrefixedDecoder` of @libp2p/utils
+ * does too, but passes over empty messages, which are malformed requests here and count as such, takes in
+ * bytes until its buffer is full where a length does not end, cannot tell whether a stream ended inside a
+ * message, and keeps each piece of a message with all that was read beside it.
  */
 export class MessageDecoder {
   readonly #maxMessageSize: number

@@ -11,11 +11,13 @@ export interface ServedOptions {
 }
 
 /**
- * Has each message on a stream served, one after the other, in the event that brings it. While one is
- * worked on for longer than that, the stream is paused, as it is for `readMessages`. Resolves when the
- * other side has ended the stream and everything is served.
+ * Has each message on a stream served, one after the other, in the event that brings it: `pbStream` of
+ * @libp2p/utils waits for a promise before each, and it is the waiting that costs (bench/README.md). While
+ * one is worked on for longer than that, the stream is paused, so that whoever sends faster than they are
+ * served fills their send window and waits. Resolves when the other side has ended the stream and
+ * everything is served.
  *
- * @throws what `readMessages` throws, or `serve`
+ * @throws when the stream is reset, a message is too long or cut off, and what `serve` throws
  */
 export async function serveMessages (stream: Stream, { maxMessageSize, onPartial }: ServedOptions, serve: (message: Uint8ArrayList) => MaybePromise<void>): Promise<void> {
   const decoder = new MessageDecoder(maxMessageSize)

@@ -3,11 +3,11 @@ import { peerIdFromCID } from '@libp2p/peer-id'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { reader } from 'protons-runtime'
 import { equals } from 'uint8arrays/equals'
-import { BYTES, fieldsOf, VARINT } from './wire.ts'
+import { BYTES, fieldsOf, VARINT } from './patches/protons.ts'
 import type { AbortOptions, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { MaybePromise } from './maybe-promise.ts'
-import type { Shape } from './wire.ts'
+import type { Shape } from './patches/protons.ts'
 
 /**
  * The two forms of signed peer records that are in use, by the domain their signature is made for. Go

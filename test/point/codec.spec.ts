@@ -4,9 +4,9 @@ import protobuf from 'protobufjs'
 import { describe, expect, it } from 'vitest'
 import { decodeRequest, decodeStrictly, MESSAGE } from '../../src/point/codec.ts'
 import { Message } from '../../src/protocol/message.ts'
-import { BYTES, VARINT } from '../../src/protocol/wire.ts'
+import { BYTES, VARINT } from '../../src/protocol/patches/protons.ts'
 import * as requests from '../fixtures/requests.ts'
-import type { Shape } from '../../src/protocol/wire.ts'
+import type { Shape } from '../../src/protocol/patches/protons.ts'
 
 /**
  * The schema as the specification prints it (libp2p/specs, rendezvous/README.md r3), in proto2: what
