@@ -53,6 +53,7 @@
  * ```
  */
 
+export { publicAddresses } from './client/addresses.ts'
 export { rendezvousClient } from './client/index.ts'
 export { rendezvousPoint } from './point/index.ts'
 export { memoryStore } from './store/memory.ts'

@@ -1,16 +1,19 @@
-import { MAX_SLEEP } from './schedule.ts'
-import type { DiscoveredPeer } from './types.ts'
-import type { Found } from './listing.ts'
+import { sizeOf } from './records.ts'
+import type { Listed } from './listing.ts'
+import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { PeerId } from '@libp2p/interface'
 
-/** Peers that are remembered at a time; those found first make room. */
-const MAX_DISCOVERED = 100_000
+/** Bytes of what one point has listed, roughly: about forty thousand usual records. */
+const MAX_OF_POINT = 64 * 1024 * 1024
 
-/** Addresses of them all: each takes most of a kilobyte, and a record may have a hundred. */
-const MAX_ADDRESSES = 300_000
+/** Bytes of what all points have listed, so that three that lie cannot displace what an honest one lists. */
+const MAX_OF_ALL = 4 * MAX_OF_POINT
 
-/** Expired peers are looked for no more often than this, in milliseconds. */
+/** Peers whose registrations have ended are looked for no more often than this, in milliseconds. */
 const SWEEP_INTERVAL = 1_000
+
+/** Why a peer is not known any longer: its registrations ended, or others took its place. */
+export type GoneReason = 'ended' | 'displaced'
 
 /** Someone who wants to hear of the peers in a namespace. */
 export interface Watcher {
@@ -18,72 +21,124 @@ export interface Watcher {
   /** Only of what this point lists; absent for any. */
   point?: PeerId | undefined
   /** A peer was found, for the first time or again. */
-  onFound: (peer: DiscoveredPeer) => void
+  onFound: (listed: Listed) => void
   /** It is not known any longer. */
-  onGone: (peer: DiscoveredPeer) => void
+  onGone: (listed: Listed) => void
 }
 
 export interface DiscoveredInit {
   /** A peer was found that was not known. */
-  onNew: (peer: DiscoveredPeer) => void
-  onExpired: (peer: DiscoveredPeer) => void
+  onNew: (listed: Listed) => void
+  onGone: (listed: Listed, reason: GoneReason) => void
 }
 
-/** A peer in a namespace, by its newest record. */
-interface Known extends Found {
-  /** Who has listed it. */
-  points: PeerId[]
+/** A peer that is known, by its newest record, wherever that was listed. */
+interface Known {
+  record: SignedPeerRecord
+  /** By namespace. */
+  entries: Map<string, Entry>
+}
+
+/** A peer in a namespace. */
+interface Entry {
+  known: Known
+  namespace: string
+  /** What points say of it, by point. */
+  claims: Map<string, Claim>
+}
+
+type Claim = Pick<Listed, 'point' | 'ttl' | 'expires'>
+
+/** What a point has listed, the oldest first. */
+interface Share {
+  bytes: number
+  entries: Set<Entry>
 }
 
 /**
- * The peers that were found and have not expired, one for each namespace and peer, by their newest
- * record.
+ * The peers that were found and whose registrations have not ended, one for each namespace and peer, by
+ * their newest record. It makes no difference whether a point was asked or told of them by itself.
+ *
+ * What may be remembered is bounded for each point and for all. A point that lists more loses what it
+ * has listed first; where there is too much of all, the point that has most does. What another point
+ * lists as well stays.
+ *
+ * Times are milliseconds since the epoch.
  */
 export class Discovered {
   readonly #init: DiscoveredInit
   readonly #known = new Map<string, Known>()
+  readonly #shares = new Map<string, Share>()
   readonly #watchers = new Set<Watcher>()
-  #addresses = 0
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #sweepAt = Infinity
+  #bytes = 0
+  #count = 0
+  /** No registration ends before. */
+  #nextEnd = Infinity
+  #sweptAt = -Infinity
 
   constructor (init: DiscoveredInit) {
     this.#init = init
   }
 
-  get peers (): DiscoveredPeer[] {
-    const now = Date.now()
-
-    return [...this.#known.values()].map(({ peer }) => peer).filter(({ expires }) => expires > now)
+  /** How many there are, those included whose end has not been looked for yet. */
+  get size (): number {
+    return this.#count
   }
 
-  /** Whether a newer record of the peer is known than the one that was found. */
-  hasNewer ({ peer, record }: Found): boolean {
-    const known = this.#known.get(keyOf(peer))
+  /** When `sweep` has something to do; infinite when nothing is known. */
+  get wakeAt (): number {
+    return Math.max(this.#nextEnd, this.#sweptAt + SWEEP_INTERVAL)
+  }
 
-    return known != null && known.record.sequence > record.sequence
+  /** Those whose registration has not ended. */
+  peers (now: number, namespace?: string): Listed[] {
+    return [...this.#known.values()]
+      .flatMap(({ entries }) => namespace == null ? [...entries.values()] : entries.get(namespace) ?? [])
+      .map(latest)
+      .filter(({ expires }) => expires > now)
+  }
+
+  /** The newest record of a peer, of any namespace and point. */
+  recordOf (peerId: PeerId): SignedPeerRecord | undefined {
+    return this.#known.get(peerId.toString())?.record
   }
 
   /**
-   * Remembers what was found.
+   * Remembers what a point has listed.
    *
-   * @returns the peer with the newest of its records
+   * @returns the peer by the newest of its records, with the latest end that a point gives
    */
-  add (found: Found): DiscoveredPeer {
-    const key = keyOf(found.peer)
-    const known = this.#current(key)
-    const latest = known == null ? { ...found, points: [found.peer.point] } : newer(known, found)
+  add ({ record, namespace, point, ttl, expires }: Listed, now: number): Listed {
+    const id = record.peerId.toString()
+    const before = this.#known.get(id)?.entries.get(namespace)
 
-    this.#set(key, latest)
-    this.#makeRoom()
-    this.#sweepBy(latest.peer.expires)
-    this.#tell(latest, watcher => { watcher.onFound(latest.peer) })
-
-    if (known == null) {
-      this.#init.onNew(latest.peer)
+    if (before != null && latest(before).expires <= now) {
+      this.#remove(before, 'ended')
     }
 
-    return latest.peer
+    const known = this.#known.get(id) ?? { record, entries: new Map<string, Entry>() }
+    const isNew = !known.entries.has(namespace)
+    const entry = known.entries.get(namespace) ?? { known, namespace, claims: new Map<string, Claim>() }
+    this.#known.set(id, known)
+    known.entries.set(namespace, entry)
+    this.#count += isNew ? 1 : 0
+
+    const isNewer = record.sequence > known.record.sequence
+    this.#replaceRecord(known, record.sequence < known.record.sequence ? known.record : record)
+    this.#claim(entry, { point, ttl, expires })
+    const found = latest(entry)
+
+    for (const each of isNewer ? known.entries.values() : [entry]) {
+      this.#tell(each, watcher => { watcher.onFound(latest(each)) })
+    }
+
+    if (isNew) {
+      this.#init.onNew(found)
+    }
+
+    this.#makeRoom()
+
+    return found
   }
 
   /**
@@ -91,119 +146,145 @@ export class Discovered {
    *
    * @returns a function that ends the watch
    */
-  watch (watcher: Watcher): () => void {
-    const now = Date.now()
+  watch (watcher: Watcher, now: number): () => void {
     this.#watchers.add(watcher)
 
-    for (const known of this.#known.values()) {
-      if (known.peer.expires > now && concerns(watcher, known)) {
-        watcher.onFound(known.peer)
+    for (const { entries } of this.#known.values()) {
+      const entry = entries.get(watcher.namespace)
+
+      if (entry != null && concerns(watcher, entry) && latest(entry).expires > now) {
+        watcher.onFound(latest(entry))
       }
     }
 
     return () => { this.#watchers.delete(watcher) }
   }
 
-  clear (): void {
-    clearTimeout(this.#timer)
-    this.#sweepAt = Infinity
-    this.#known.clear()
-    this.#addresses = 0
+  /** Forgets, and tells of, those whose registration has ended. */
+  sweep (now: number): void {
+    this.#sweptAt = now
+    this.#nextEnd = Infinity
+
+    for (const { entries } of this.#known.values()) {
+      for (const entry of entries.values()) {
+        const ends = latest(entry).expires
+
+        if (ends <= now) {
+          this.#remove(entry, 'ended')
+        } else {
+          this.#nextEnd = Math.min(this.#nextEnd, ends)
+        }
+      }
+    }
   }
 
-  /** What is known under a key and has not expired. */
-  #current (key: string): Known | undefined {
-    const known = this.#known.get(key)
+  clear (): void {
+    this.#known.clear()
+    this.#shares.clear()
+    this.#bytes = 0
+    this.#count = 0
+    this.#nextEnd = Infinity
+    this.#sweptAt = -Infinity
+  }
 
-    if (known != null && known.peer.expires <= Date.now()) {
-      this.#expire(key, known)
-      return
+  #replaceRecord (known: Known, record: SignedPeerRecord): void {
+    const difference = sizeOf(record) - sizeOf(known.record)
+    known.record = record
+
+    for (const { claims } of known.entries.values()) {
+      for (const point of claims.keys()) {
+        this.#charge(point, difference)
+      }
+    }
+  }
+
+  /** Notes that a point lists the peer, as what it has listed last. */
+  #claim (entry: Entry, claim: Claim): void {
+    const point = claim.point.toString()
+    const share = this.#shares.get(point) ?? { bytes: 0, entries: new Set<Entry>() }
+    this.#shares.set(point, share)
+
+    if (share.entries.delete(entry)) {
+      this.#charge(point, -sizeOf(entry.known.record))
     }
 
-    return known
+    share.entries.add(entry)
+    entry.claims.set(point, claim)
+    this.#charge(point, sizeOf(entry.known.record))
+    this.#nextEnd = Math.min(this.#nextEnd, claim.expires)
   }
 
-  #set (key: string, known: Known): void {
-    this.#addresses += known.peer.multiaddrs.length - (this.#known.get(key)?.peer.multiaddrs.length ?? 0)
-    this.#known.set(key, known)
+  #charge (point: string, bytes: number): void {
+    (this.#shares.get(point) as Share).bytes += bytes
+    this.#bytes += bytes
   }
 
-  #expire (key: string, known: Known): void {
-    this.#remove(key, known)
-    this.#init.onExpired(known.peer)
+  #makeRoom (): void {
+    for (const [point, share] of this.#shares) {
+      while (share.bytes > MAX_OF_POINT) {
+        this.#dropOldest(point, share)
+      }
+    }
+
+    while (this.#bytes > MAX_OF_ALL) {
+      const [point, share] = [...this.#shares].reduce((most, other) => other[1].bytes > most[1].bytes ? other : most)
+      this.#dropOldest(point, share)
+    }
   }
 
-  #remove (key: string, known: Known): void {
-    this.#known.delete(key)
-    this.#addresses -= known.peer.multiaddrs.length
-    this.#tell(known, watcher => { watcher.onGone(known.peer) })
+  #dropOldest (point: string, { entries }: Share): void {
+    const [oldest] = entries as unknown as [Entry]
+
+    if (oldest.claims.size === 1) {
+      this.#remove(oldest, 'displaced')
+    } else {
+      this.#unclaim(oldest, point)
+    }
   }
 
-  #tell (known: Known, tell: (watcher: Watcher) => void): void {
+  #unclaim (entry: Entry, point: string): void {
+    entry.claims.delete(point)
+    this.#charge(point, -sizeOf(entry.known.record))
+    const share = this.#shares.get(point) as Share
+    share.entries.delete(entry)
+
+    if (share.entries.size === 0) {
+      this.#shares.delete(point)
+    }
+  }
+
+  #remove (entry: Entry, reason: GoneReason): void {
+    const { known, namespace, claims } = entry
+    const last = latest(entry)
+    const watchers = [...this.#watchers].filter(watcher => concerns(watcher, entry))
+    ;[...claims.keys()].forEach(point => { this.#unclaim(entry, point) })
+    known.entries.delete(namespace)
+    this.#count--
+
+    if (known.entries.size === 0) {
+      this.#known.delete(known.record.peerId.toString())
+    }
+
+    watchers.forEach(watcher => { watcher.onGone(last) })
+    this.#init.onGone(last, reason)
+  }
+
+  #tell (entry: Entry, tell: (watcher: Watcher) => void): void {
     for (const watcher of this.#watchers) {
-      if (concerns(watcher, known)) {
+      if (concerns(watcher, entry)) {
         tell(watcher)
       }
     }
   }
-
-  #makeRoom (): void {
-    for (const [key, known] of this.#known) {
-      if (this.#known.size <= MAX_DISCOVERED && this.#addresses <= MAX_ADDRESSES) {
-        return
-      }
-
-      this.#remove(key, known)
-    }
-  }
-
-  #sweepBy (expires: number): void {
-    const now = Date.now()
-    const at = Math.max(expires, now + SWEEP_INTERVAL)
-
-    if (at < this.#sweepAt) {
-      this.#sweepAt = at
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(() => { this.#sweep() }, Math.min(at - now, MAX_SLEEP))
-    }
-  }
-
-  #sweep (): void {
-    const now = Date.now()
-    let next = Infinity
-    this.#sweepAt = Infinity
-
-    for (const [key, known] of this.#known) {
-      if (known.peer.expires <= now) {
-        this.#expire(key, known)
-      } else {
-        next = Math.min(next, known.peer.expires)
-      }
-    }
-
-    if (next < Infinity) {
-      this.#sweepBy(next)
-    }
-  }
 }
 
-function concerns ({ namespace, point }: Watcher, { peer, points }: Known): boolean {
-  return peer.namespace === namespace && (point == null || points.some(other => other.equals(point)))
+function concerns (watcher: Watcher, { namespace, claims }: Entry): boolean {
+  return watcher.namespace === namespace && (watcher.point == null || claims.has(watcher.point.toString()))
 }
 
-/** The newer record, with the later end: points may learn of a refresh at different times. */
-function newer (known: Known, found: Found): Known {
-  const { record, peer } = found.record.sequence >= known.record.sequence ? found : known
-  const later = found.peer.expires >= known.peer.expires ? found.peer : known.peer
-  const isListedBefore = known.points.some(point => point.equals(found.peer.point))
+/** By the point that gives it the latest end: points may learn of a refresh at different times. */
+function latest ({ known: { record }, namespace, claims }: Entry): Listed {
+  const claim = [...claims.values()].reduce((latest, other) => other.expires > latest.expires ? other : latest)
 
-  return {
-    record,
-    peer: { ...peer, ttl: later.ttl, expires: later.expires },
-    points: isListedBefore ? known.points : [...known.points, found.peer.point]
-  }
-}
-
-function keyOf ({ id, namespace }: DiscoveredPeer): string {
-  return `${id}/${namespace}`
+  return { record, namespace, ...claim }
 }

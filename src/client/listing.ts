@@ -1,38 +1,49 @@
 import { DEFAULT_TTL, MAX_TTL } from '../protocol/constants.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { fromWireTtl } from '../protocol/ttl.ts'
+import { withAddresses } from './addresses.ts'
 import { throwIfAborted } from './deadline.ts'
-import type { DiscoveredPeer } from './types.ts'
-import { Pages } from './pages.ts'
-import type { ListingOptions } from './pages.ts'
+import type { DiscoverFilter, DiscoveredPeer } from './types.ts'
+import type { Records } from './records.ts'
 import type { RemotePoint } from './remote-point.ts'
 import type { Message } from '../protocol/message.ts'
-import type { PeerRecords, SignedPeerRecord } from '../protocol/peer-record.ts'
+import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Bytes of a signed record: as much as a whole request may have at a point by default. */
-const MAX_RECORD_SIZE = 16 * 1024
+/** Bytes of a signed record. Those of honest peers have a few hundred; points refuse more than this. */
+const MAX_RECORD_SIZE = 4 * 1024
 
-/** A registration whose record has been verified. */
-export interface Found {
-  peer: DiscoveredPeer
+/** A registration that a point has listed and whose record has been verified. */
+export interface Listed {
   record: SignedPeerRecord
+  namespace: string
+  /** The point that listed it. */
+  point: PeerId
+  /** What remained of it when it was listed, in milliseconds. */
+  ttl: number
+  /** When it ends, in milliseconds since the epoch. */
+  expires: number
 }
 
-export interface VerifiedPage {
-  found: Found[]
+export interface ListedPage {
+  listed: Listed[]
   cookie: Uint8Array | undefined
   /** Whether the point listed nothing, believed or not. */
   isEmpty: boolean
 }
 
-/** Why a listed registration was not believed. */
-export type DropReason = 'foreign' | 'expired' | 'oversized' | 'unverified'
+/** Why a listed registration was not believed, or is of no use. */
+export type DropReason = 'foreign' | 'expired' | 'oversized' | 'unverified' | 'filtered'
 
-export interface ListingInit {
+export interface ListingsInit {
   self: PeerId
-  records: PeerRecords
-  /** A point listed a registration that is not believed. */
+  records: Pick<Records, 'open'>
+  /** Which addresses of peers are used; absent for all. */
+  filter?: DiscoverFilter | undefined
+  /** Under which address a point is reached now. */
+  addressOf: (point: PeerId) => Multiaddr | undefined
+  /** A point listed a registration that is dropped. */
   onDropped: (reason: DropReason, point: PeerId, error?: Error) => void
 }
 
@@ -40,9 +51,9 @@ export interface ListingInit {
  * Reads what points list, and believes none of it that is not signed.
  */
 export class Listings {
-  readonly #init: ListingInit
+  readonly #init: ListingsInit
 
-  constructor (init: ListingInit) {
+  constructor (init: ListingsInit) {
     this.#init = init
   }
 
@@ -50,35 +61,26 @@ export class Listings {
    * @param namespace - absent for all namespaces
    * @throws what `RemotePoint.discover` throws
    */
-  async page (point: RemotePoint, namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<VerifiedPage> {
-    const page = await point.discover(namespace, limit, cookie, signal)
+  async page (point: Pick<RemotePoint, 'peerId' | 'discover'>, namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<ListedPage> {
+    const { registrations, cookie: next } = await point.discover(namespace, limit, cookie, signal)
     const now = Date.now()
-    const found: Found[] = []
+    const listed = await Promise.all(registrations.map(async registration => this.#verify(registration, namespace, point.peerId, now)))
+    throwIfAborted(signal)
 
-    for (const registration of page.registrations) {
-      throwIfAborted(signal)
-      const verified = await this.#verify(registration, namespace, point.peerId, now)
-
-      if (verified != null) {
-        found.push(verified)
-      }
+    return {
+      listed: listed.filter(one => one != null),
+      cookie: next,
+      isEmpty: registrations.length === 0
     }
-
-    return { found, cookie: page.cookie, isEmpty: page.registrations.length === 0 }
   }
 
-  /** What a point lists, to be read page by page. */
-  pages (point: RemotePoint, options: ListingOptions): Pages {
-    return new Pages(async (limit, cookie) => this.page(point, options.namespace, limit, cookie, options.signal), options)
-  }
-
-  async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number): Promise<Found | undefined> {
+  async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number): Promise<Listed | undefined> {
     const { self, records, onDropped } = this.#init
     // Go's points leave the namespace out where it was asked for
     const namespace = ns == null || ns === '' ? asked : ns
     const ttl = wireTtl == null ? DEFAULT_TTL : Math.min(fromWireTtl(wireTtl), MAX_TTL)
 
-    if (asked == null ? namespaceProblem(namespace) != null : namespace !== asked) {
+    if (namespace == null || (asked == null ? namespaceProblem(namespace) != null : namespace !== asked)) {
       onDropped('foreign', point)
       return
     }
@@ -93,27 +95,60 @@ export class Listings {
       return
     }
 
+    let record: SignedPeerRecord
+
     try {
-      const record = await records.open(signedPeerRecord ?? new Uint8Array()).certify()
-
-      if (record.peerId.equals(self)) {
-        return
-      }
-
-      return {
-        record,
-        peer: {
-          id: record.peerId,
-          multiaddrs: record.multiaddrs,
-          namespace: namespace as string,
-          point,
-          ttl,
-          expires: now + ttl,
-          peerRecordEnvelope: record.envelope
-        }
-      }
+      record = await records.open(signedPeerRecord ?? new Uint8Array())
     } catch (err: any) {
       onDropped('unverified', point, err)
+      return
     }
+
+    if (record.peerId.equals(self)) {
+      return
+    }
+
+    const filtered = this.#filter(record, point)
+
+    if (filtered == null) {
+      onDropped('filtered', point)
+      return
+    }
+
+    return { record: filtered, namespace, point, ttl, expires: now + ttl }
+  }
+
+  /** @returns the record with the addresses that are wanted; undefined when there is none */
+  #filter (record: SignedPeerRecord, point: PeerId): SignedPeerRecord | undefined {
+    const { filter, addressOf } = this.#init
+
+    if (filter == null) {
+      return record
+    }
+
+    const pointAddress = addressOf(point)
+    const all = record.multiaddrs
+    const wanted = all.filter(address => filter(address, pointAddress))
+
+    if (wanted.length === all.length) {
+      return record
+    }
+
+    return wanted.length === 0 ? undefined : withAddresses(record, wanted.map(String))
+  }
+}
+
+/** What the user is given. */
+export function discoveredPeer ({ record, namespace, point, ttl, expires }: Listed): DiscoveredPeer {
+  return {
+    id: record.peerId,
+    get multiaddrs () {
+      return record.multiaddrs
+    },
+    namespace,
+    point,
+    ttl,
+    expires,
+    peerRecordEnvelope: record.envelope
   }
 }

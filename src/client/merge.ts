@@ -1,86 +1,84 @@
 import { throwIfAborted } from './deadline.ts'
-import type { Found, VerifiedPage } from './listing.ts'
+import type { Listed, ListedPage } from './listing.ts'
 import type { Pages } from './pages.ts'
 
-export interface MergeInit {
-  /** What each point lists; a function, because what is wanted depends on what was found. */
-  listings: (wanted: () => number) => Array<Pick<Pages, 'next'>>
-  /** Peers, at the most. */
-  limit: number
-  signal: AbortSignal
+type Source = Pick<Pages, 'next'>
+
+/** What became of reading a page. */
+interface Outcome {
+  source: Source
+  /** Absent when there are no more, or reading failed. */
+  page?: ListedPage | undefined
+  error?: Error
 }
 
 /**
- * The peers that any of several points lists, each once. One page of each point is read at a time, side
- * by side; of several records of a peer among those, the newest is taken. A point that fails is left
- * out from then on.
+ * The peers that any of several points lists, each once, as their pages come: nobody waits for a point
+ * that is slow or dead. Of several records of a peer that have come by then, the newest is taken. A
+ * point that fails is left out from then on.
+ *
+ * @param limit - peers, at the most
+ * @throws {AggregateError} at the end, when every point has failed
+ * @throws {AbortError}
  */
-export class Merge {
-  readonly #init: MergeInit
-  readonly #seen = new Set<string>()
-  readonly #errors: Error[] = []
-  readonly #points: number
-  #unread: Array<Pick<Pages, 'next'>>
+export async function * merge (sources: Source[], limit: number, signal: AbortSignal): AsyncGenerator<Listed[]> {
+  const reading = new Map<Source, Promise<void>>()
+  const outcomes: Outcome[] = []
+  const unread = new Set(sources)
+  const seen = new Set<string>()
+  const errors: Error[] = []
 
-  constructor (init: MergeInit) {
-    this.#init = init
-    this.#unread = init.listings(() => init.limit - this.#seen.size)
-    this.#points = this.#unread.length
-  }
-
-  /**
-   * @returns who was found in the next page of each point; undefined when there are no more pages
-   * @throws {AggregateError} at the end, when every point has failed
-   * @throws {AbortError}
-   */
-  async next (): Promise<Found[] | undefined> {
-    if (this.#seen.size >= this.#init.limit) {
-      return
-    }
-
-    const pages = await Promise.all(this.#unread.map(async listing => this.#read(listing)))
-    throwIfAborted(this.#init.signal)
-    this.#unread = this.#unread.filter((_, index) => pages[index] != null)
-
-    if (this.#unread.length > 0) {
-      return this.#take(pages.flatMap(page => page?.found ?? []))
-    }
-
-    if (this.#errors.length === this.#points) {
-      throw new AggregateError(this.#errors, `No rendezvous point could be asked: ${this.#errors.map(({ message }) => message).join('; ')}`)
-    }
-  }
-
-  async #read (listing: Pick<Pages, 'next'>): Promise<VerifiedPage | undefined> {
-    try {
-      return await listing.next()
-    } catch (err: any) {
-      this.#errors.push(err)
-    }
-  }
-
-  #take (found: Found[]): Found[] {
-    const taken: Found[] = []
-
-    for (const one of newest(found)) {
-      const id = one.peer.id.toString()
-
-      if (this.#seen.size < this.#init.limit && !this.#seen.has(id)) {
-        this.#seen.add(id)
-        taken.push(one)
+  while (unread.size > 0 && seen.size < limit) {
+    for (const source of unread) {
+      if (!reading.has(source)) {
+        reading.set(source, read(source, limit - seen.size).then(outcome => { outcomes.push(outcome) }))
       }
     }
 
-    return taken
+    await Promise.race(reading.values())
+    throwIfAborted(signal)
+    const listed: Listed[] = []
+
+    for (const { source, page, error } of outcomes.splice(0)) {
+      reading.delete(source)
+      listed.push(...page?.listed ?? [])
+
+      if (page == null) {
+        unread.delete(source)
+      }
+
+      if (error != null) {
+        errors.push(error)
+      }
+    }
+
+    const taken = newest(listed).filter(({ record }) => !seen.has(record.peerId.toString())).slice(0, limit - seen.size)
+    taken.forEach(({ record }) => seen.add(record.peerId.toString()))
+
+    if (taken.length > 0) {
+      yield taken
+    }
+  }
+
+  if (errors.length > 0 && errors.length === sources.length) {
+    throw new AggregateError(errors, `No rendezvous point could be asked: ${errors.map(({ message }) => message).join('; ')}`)
+  }
+}
+
+async function read (source: Source, wanted: number): Promise<Outcome> {
+  try {
+    return { source, page: await source.next(wanted) }
+  } catch (error: any) {
+    return { source, error }
   }
 }
 
 /** One for each peer, in the order in which the peers first come. */
-function newest (found: Found[]): Iterable<Found> {
-  const byPeer = new Map<string, Found>()
+function newest (listed: Listed[]): Listed[] {
+  const byPeer = new Map<string, Listed>()
 
-  for (const one of found) {
-    const id = one.peer.id.toString()
+  for (const one of listed) {
+    const id = one.record.peerId.toString()
     const other = byPeer.get(id)
 
     if (other == null || one.record.sequence > other.record.sequence) {
@@ -88,5 +86,5 @@ function newest (found: Found[]): Iterable<Found> {
     }
   }
 
-  return byPeer.values()
+  return [...byPeer.values()]
 }

@@ -1,5 +1,6 @@
 import { InvalidCookieError } from '../protocol/errors.ts'
-import type { VerifiedPage } from './listing.ts'
+import type { ListedPage, Listings } from './listing.ts'
+import type { RemotePoint } from './remote-point.ts'
 
 /**
  * Registrations asked for at a time: at two kilobytes for a record, which is a lot, a page stays below
@@ -13,42 +14,39 @@ export const PAGE_SIZE = 500
  */
 const MAX_FRUITLESS_PAGES = 100
 
-export interface ListingOptions {
+export interface PagesInit {
+  listings: Pick<Listings, 'page'>
+  point: RemotePoint
   /** Absent for all namespaces. */
   namespace?: string | undefined
   /** Where an earlier listing stopped; absent for the beginning. */
   cookie?: Uint8Array | undefined
-  /** How many registrations are wanted; asked before each page. */
-  wanted: () => number
   signal?: AbortSignal | undefined
 }
 
 /**
- * The pages of one point, until there are no more or nothing more is wanted. When the point no longer
- * knows its cookie, because it has lost what it held, they start over once.
+ * What one point lists, page by page, until there are no more. When the point no longer knows its
+ * cookie, because it has lost what it held, the pages start over once.
  */
 export class Pages {
-  readonly #read: (limit: number, cookie: Uint8Array | undefined) => Promise<VerifiedPage>
-  readonly #wanted: () => number
+  readonly #init: PagesInit
   readonly #seen = new Set<string>()
   #cookie: Uint8Array | undefined
   #fruitless = 0
   #isRestarted = false
   #isDone = false
 
-  constructor (read: (limit: number, cookie: Uint8Array | undefined) => Promise<VerifiedPage>, { cookie, wanted }: ListingOptions) {
-    this.#read = read
-    this.#wanted = wanted
-    this.#cookie = cookie
+  constructor (init: PagesInit) {
+    this.#init = init
+    this.#cookie = init.cookie
   }
 
   /**
-   * @returns the next page; undefined when there is none
+   * @param wanted - how many registrations are of use, at the most
+   * @returns the next page; undefined when there is none, or nothing is wanted
    * @throws what `RemotePoint.discover` throws
    */
-  async next (): Promise<VerifiedPage | undefined> {
-    const wanted = this.#wanted()
-
+  async next (wanted: number): Promise<ListedPage | undefined> {
     if (this.#isDone || wanted <= 0 || this.#fruitless === MAX_FRUITLESS_PAGES) {
       return
     }
@@ -56,7 +54,7 @@ export class Pages {
     // after a page that brought nothing, small ones would only take longer
     const page = await this.#readOrStartOver(this.#fruitless > 0 ? PAGE_SIZE : Math.min(wanted, PAGE_SIZE))
     const before = this.#seen.size
-    page.found.forEach(({ peer }) => this.#seen.add(peer.id.toString()))
+    page.listed.forEach(({ record }) => this.#seen.add(record.peerId.toString()))
     this.#fruitless = this.#seen.size === before ? this.#fruitless + 1 : 0
     this.#cookie = page.cookie
     this.#isDone = page.isEmpty || page.cookie == null
@@ -64,9 +62,9 @@ export class Pages {
     return page
   }
 
-  async #readOrStartOver (limit: number): Promise<VerifiedPage> {
+  async #readOrStartOver (limit: number): Promise<ListedPage> {
     try {
-      return await this.#read(limit, this.#cookie)
+      return await this.#read(limit)
     } catch (err) {
       if (!(err instanceof InvalidCookieError) || this.#cookie == null || this.#isRestarted) {
         this.#isDone = true
@@ -74,9 +72,16 @@ export class Pages {
       }
 
       this.#isRestarted = true
+      this.#cookie = undefined
       this.#seen.clear()
 
-      return this.#read(limit, undefined)
+      return this.#read(limit)
     }
+  }
+
+  async #read (limit: number): Promise<ListedPage> {
+    const { listings, point, namespace, signal } = this.#init
+
+    return listings.page(point, namespace, limit, this.#cookie, signal)
   }
 }

@@ -1,19 +1,30 @@
+import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
+import { CODE_P2P } from '@multiformats/multiaddr'
 import { equals } from 'uint8arrays/equals'
 import { DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
-import type { Logger, PeerStore } from '@libp2p/interface'
+import type { Address, Logger, Peer, PeerStore } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** A record is written again when it was last written this long ago, in milliseconds: the peer store forgets addresses within an hour. */
-const WRITE_AGAIN_AFTER = 30 * 60_000
+/**
+ * A record is written again when it was last written this long ago, in milliseconds: the peer store
+ * forgets addresses an hour after they were first written.
+ */
+const WRITE_AGAIN_AFTER = 10 * 60_000
 
 /**
  * Writes verified records to the peer store, as certified addresses. A record that is found again and
  * again is written once in a while.
+ *
+ * `consumePeerRecord` is not used: it verifies what has been verified, and knows one form of records.
+ * What it checks beside that, that the peer store has none that is newer, is checked here.
  */
 export class PeerStoreWriter {
   readonly #peerStore: PeerStore
   readonly #log: Logger
   readonly #written = new WeakMap<SignedPeerRecord, number>()
+  /** What is being written, by peer: records of one peer are written one after the other. */
+  readonly #writing = new Map<string, Promise<void>>()
 
   constructor (peerStore: PeerStore, log: Logger) {
     this.#peerStore = peerStore
@@ -26,14 +37,30 @@ export class PeerStoreWriter {
   write (record: SignedPeerRecord): Promise<void> | undefined {
     const written = this.#written.get(record)
 
-    return written == null || Date.now() - written >= WRITE_AGAIN_AFTER ? this.#write(record) : undefined
+    return written == null || Date.now() - written >= WRITE_AGAIN_AFTER ? this.#inTurn(record) : undefined
+  }
+
+  async #inTurn (record: SignedPeerRecord): Promise<void> {
+    const id = record.peerId.toString()
+    const before = this.#writing.get(id)
+    const writing = before == null ? this.#write(record) : before.then(async () => this.#write(record))
+    this.#writing.set(id, writing)
+    await writing
+
+    if (this.#writing.get(id) === writing) {
+      this.#writing.delete(id)
+    }
   }
 
   async #write (record: SignedPeerRecord): Promise<void> {
     try {
-      // the peer store takes a record of this form, and takes it once
-      if (record.domain !== DEFAULT_RECORD_DOMAIN || !await this.#peerStore.consumePeerRecord(record.envelope, { expectedPeer: record.peerId })) {
-        await this.#writeAddresses(record)
+      const known = await this.#find(record)
+      const sequence = known == null ? undefined : sequenceOf(known, record)
+
+      if (sequence == null || sequence <= record.sequence) {
+        await this.#patch(record, known, sequence === record.sequence)
+      } else {
+        this.#log('the peer store has a newer record of %p', record.peerId)
       }
 
       this.#written.set(record, Date.now())
@@ -42,19 +69,52 @@ export class PeerStoreWriter {
     }
   }
 
-  /** Addresses grow old from when they were written first, so they are taken out before they are written again. */
-  async #writeAddresses ({ peerId, multiaddrs, envelope, domain }: SignedPeerRecord): Promise<void> {
-    const known = await this.#peerStore.has(peerId) ? await this.#peerStore.get(peerId) : undefined
+  async #find ({ peerId }: SignedPeerRecord): Promise<Peer | undefined> {
+    try {
+      return await this.#peerStore.get(peerId)
+    } catch (err: any) {
+      if (err.name !== 'NotFoundError') {
+        throw err
+      }
+    }
+  }
 
-    if (domain === DEFAULT_RECORD_DOMAIN && !equals(known?.peerRecordEnvelope ?? new Uint8Array(), envelope)) {
-      // the peer store has a newer one
-      return
+  /**
+   * In one step, so that a dial in the meantime finds addresses. An address grows old from when it was
+   * first written, and is hidden then: what is hidden is taken out before it is written again.
+   */
+  async #patch (record: SignedPeerRecord, known: Peer | undefined, isSame: boolean): Promise<void> {
+    const { peerId, domain, envelope } = record
+    const multiaddrs = record.multiaddrs.map(withoutPeerId)
+    const visible = known?.addresses ?? []
+    const isListed = ({ multiaddr }: Address): boolean => multiaddrs.some(other => other.equals(multiaddr))
+
+    if (known != null && visible.filter(isListed).length < multiaddrs.length) {
+      await this.#peerStore.patch(peerId, { addresses: visible })
     }
 
-    const others = (known?.addresses ?? []).filter(({ multiaddr }) => !multiaddrs.some(other => other.equals(multiaddr)))
-    await this.#peerStore.patch(peerId, { addresses: others })
     await this.#peerStore.patch(peerId, {
-      addresses: [...others, ...multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))]
+      addresses: [
+        // what an older record has certified is so no longer
+        ...visible.filter(address => !isListed(address) && (isSame || !address.isCertified)),
+        ...multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))
+      ],
+      // others ask libp2p for the envelope, and know this form alone
+      ...(domain === DEFAULT_RECORD_DOMAIN ? { peerRecordEnvelope: envelope } : {})
     })
   }
+}
+
+/** As the peer store keeps it. */
+function withoutPeerId (address: Multiaddr): Multiaddr {
+  return address.getComponents().at(-1)?.code === CODE_P2P ? address.decapsulateCode(CODE_P2P) : address
+}
+
+/** The sequence number of the record that the peer store has. */
+function sequenceOf ({ peerRecordEnvelope }: Peer, record: SignedPeerRecord): bigint | undefined {
+  if (peerRecordEnvelope == null || equals(peerRecordEnvelope, record.envelope)) {
+    return peerRecordEnvelope == null ? undefined : record.sequence
+  }
+
+  return PeerRecord.createFromProtobuf(RecordEnvelope.createFromProtobuf(peerRecordEnvelope).payload).seqNumber
 }

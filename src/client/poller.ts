@@ -1,88 +1,147 @@
+import { setMaxListeners } from 'main-event'
 import { pollDelay } from './schedule.ts'
-import type { Found, Listings } from './listing.ts'
-import type { RemotePoint } from './remote-point.ts'
 import type { PeerId } from '@libp2p/interface'
 
-/** Registrations read in one go; the rest is read at the next. */
-const MAX_LISTED = 100_000
-
-export interface PollerInit {
-  listings: Pick<Listings, 'pages'>
-  /** Milliseconds. */
-  interval: number
-  /** The point that is named, or those to ask when none is. */
-  points: (named: PeerId | undefined) => RemotePoint[]
-  onFound: (found: Found) => unknown
-  onFailed: (namespace: string, point: PeerId, error: Error) => void
+/** A namespace that is looked through again and again, at one point or at all. */
+export interface Poll {
+  readonly namespace: string
+  /** Absent for all points. */
+  readonly point: PeerId | undefined
+  /** Aborts when nobody wants it any longer. */
+  readonly signal: AbortSignal
 }
 
-/** A namespace that is looked through again and again, at one point or at all. */
-interface Poll {
-  readonly namespace: string
-  readonly point: PeerId | undefined
+interface Followed extends Poll {
   readonly stopping: AbortController
   /** Points that are being asked. */
   readonly asking: Set<string>
   /** How many want it. */
   users: number
-  timer?: ReturnType<typeof setTimeout>
+  /** When to look again. */
+  at: number
+  /** How often was looked since there was a reason to be quick. */
+  looks: number
+  /** Whether this node is registered there. */
+  isGranted: boolean
 }
 
 /**
- * Looks through namespaces for new registrations. Where a listing stopped is remembered for each point
- * and namespace, so that each time only what is new is asked for.
+ * Says when to look through namespaces for new registrations, and where to begin. Where a listing
+ * stopped is remembered for each point and namespace, so that each time only what is new is asked for.
+ *
+ * Times are milliseconds of a clock that is never set.
  */
 export class Poller {
-  readonly #init: PollerInit
-  readonly #polls = new Map<string, Poll>()
+  readonly #interval: number
+  readonly #polls = new Map<string, Followed>()
   /** By point and namespace. */
   readonly #cookies = new Map<string, Map<string, Uint8Array>>()
 
-  constructor (init: PollerInit) {
-    this.#init = init
+  /** @param interval - milliseconds */
+  constructor (interval: number) {
+    this.#interval = interval
+  }
+
+  /** When a poll is due; infinite when there is none. */
+  get wakeAt (): number {
+    return Math.min(...[...this.#polls.values()].map(({ at }) => at))
   }
 
   /**
-   * Starts to look through a namespace, at once and then at each interval.
+   * Begins to look through a namespace: at once, soon again a few times, and then at each interval.
    *
-   * @returns a function that ends it, unless others want it as well
+   * @returns the poll, which others that want the same share; to be given to `unfollow` by each
    */
-  follow (namespace: string, point?: PeerId): () => void {
+  follow (namespace: string, point: PeerId | undefined, now: number): Poll {
     const key = pollKey(namespace, point)
-    const poll = this.#polls.get(key) ?? {
-      namespace,
-      point,
-      stopping: new AbortController(),
-      asking: new Set(),
-      users: 0
+    const known = this.#polls.get(key)
+
+    if (known != null) {
+      known.users++
+
+      return known
     }
 
-    if (poll.users++ === 0) {
-      this.#polls.set(key, poll)
-      this.#run(poll)
+    const stopping = new AbortController()
+    setMaxListeners(Infinity, stopping.signal)
+    const poll = { namespace, point, stopping, signal: stopping.signal, asking: new Set<string>(), users: 1, at: now, looks: 0, isGranted: false }
+    this.#polls.set(key, poll)
+
+    return poll
+  }
+
+  /** One who wanted it does so no longer; the last one ends it. */
+  unfollow (poll: Poll): void {
+    const key = pollKey(poll.namespace, poll.point)
+    const followed = this.#polls.get(key)
+
+    // it may have ended before, and another begun since
+    if (followed === poll && --followed.users === 0) {
+      this.#polls.delete(key)
+      followed.stopping.abort()
+    }
+  }
+
+  /** The polls whose time has come. */
+  due (now: number, random: () => number): Poll[] {
+    const due = [...this.#polls.values()].filter(({ at }) => at <= now)
+
+    for (const poll of due) {
+      poll.at = now + pollDelay(this.#interval, poll.looks++, random())
     }
 
-    let isFollowing = true
+    return due
+  }
 
-    return () => {
-      if (isFollowing && --poll.users === 0) {
-        this.#end(poll)
+  /** A point granted a registration: when it is the first, those that started together are about to appear. */
+  onGranted (namespace: string, point: PeerId, now: number): void {
+    for (const poll of this.#polls.values()) {
+      if (poll.namespace === namespace && !poll.isGranted && (poll.point?.equals(point) ?? true)) {
+        poll.isGranted = true
+        poll.looks = 0
+        poll.at = now
       }
-
-      isFollowing = false
     }
   }
 
   /**
-   * A point can be reached again: it is not left waiting for the next interval.
+   * The polls of a point that can be reached again: it is not left waiting for the next interval.
    *
    * @param isDefault - whether it is asked also where it is not named
    */
-  onConnect (point: PeerId, isDefault: boolean): void {
-    for (const poll of this.#polls.values()) {
-      if (poll.point?.equals(point) ?? isDefault) {
-        this.#askEach(poll, this.#init.points(point))
-      }
+  of (point: PeerId, isDefault: boolean): Poll[] {
+    return [...this.#polls.values()].filter(poll => poll.point?.equals(point) ?? isDefault)
+  }
+
+  /**
+   * Whether a point is to be asked: one that takes longer than the interval is not asked again meanwhile,
+   * and keeps nobody else waiting. To be followed by `end`.
+   */
+  begin (poll: Poll, point: PeerId): boolean {
+    const { asking } = poll as Followed
+    const isFree = !asking.has(point.toString())
+    asking.add(point.toString())
+
+    return isFree
+  }
+
+  end (poll: Poll, point: PeerId): void {
+    (poll as Followed).asking.delete(point.toString())
+  }
+
+  /** Where the last listing stopped. */
+  cookie (namespace: string, point: PeerId): Uint8Array | undefined {
+    return this.#cookies.get(point.toString())?.get(namespace)
+  }
+
+  /** @param cookie - absent when the point gave none: the next listing is from the beginning */
+  keepCookie (namespace: string, point: PeerId, cookie: Uint8Array | undefined): void {
+    const cookies = this.#cookies.get(point.toString()) ?? new Map<string, Uint8Array>()
+
+    if (cookie == null) {
+      cookies.delete(namespace)
+    } else {
+      this.#cookies.set(point.toString(), cookies.set(namespace, cookie))
     }
   }
 
@@ -92,73 +151,9 @@ export class Poller {
   }
 
   stop (): void {
-    this.#polls.forEach(poll => { this.#end(poll) })
+    this.#polls.forEach(({ stopping }) => { stopping.abort() })
+    this.#polls.clear()
     this.#cookies.clear()
-  }
-
-  #end (poll: Poll): void {
-    const key = pollKey(poll.namespace, poll.point)
-    clearTimeout(poll.timer)
-    poll.stopping.abort()
-
-    // it may have ended before, and another begun since
-    if (this.#polls.get(key) === poll) {
-      this.#polls.delete(key)
-    }
-  }
-
-  #run (poll: Poll): void {
-    // a point that takes longer than the interval is not asked again meanwhile, and keeps nobody else waiting
-    poll.timer = setTimeout(() => { this.#run(poll) }, pollDelay(this.#init.interval, Math.random()))
-    this.#askEach(poll, this.#init.points(poll.point))
-  }
-
-  #askEach (poll: Poll, points: RemotePoint[]): void {
-    for (const point of points) {
-      const id = point.peerId.toString()
-
-      if (!poll.asking.has(id)) {
-        poll.asking.add(id)
-        this.#ask(poll, point)
-          .catch(err => {
-            if (!poll.stopping.signal.aborted) {
-              this.#init.onFailed(poll.namespace, point.peerId, err)
-            }
-          })
-          .finally(() => { poll.asking.delete(id) })
-      }
-    }
-  }
-
-  async #ask ({ namespace, stopping: { signal } }: Poll, point: RemotePoint): Promise<void> {
-    const id = point.peerId.toString()
-    const cookie = this.#cookies.get(id)?.get(namespace)
-    let listed = 0
-    const wanted = (): number => MAX_LISTED - listed
-    const pages = this.#init.listings.pages(point, { namespace, cookie, wanted, signal })
-
-    for (let page = await pages.next(); page != null; page = await pages.next()) {
-      listed += page.found.length
-
-      for (const found of page.found) {
-        signal.throwIfAborted()
-        await this.#init.onFound(found)
-      }
-
-      signal.throwIfAborted()
-      this.#keepCookie(id, namespace, page.cookie)
-    }
-  }
-
-  #keepCookie (point: string, namespace: string, cookie: Uint8Array | undefined): void {
-    const cookies = this.#cookies.get(point) ?? new Map<string, Uint8Array>()
-
-    if (cookie == null) {
-      cookies.delete(namespace)
-    } else {
-      cookies.set(namespace, cookie)
-      this.#cookies.set(point, cookies)
-    }
   }
 }
 

@@ -1,34 +1,25 @@
-import { AbortError, NotStartedError, peerDiscoverySymbol, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { AbortError, NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { debounce } from '@libp2p/utils'
 import { anySignal } from 'any-signal'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { NoAddressesError } from '../protocol/errors.ts'
 import { checkNamespace } from '../protocol/namespace.ts'
-import { PeerRecords } from '../protocol/peer-record.ts'
-import { Deadline, throwIfAborted } from './deadline.ts'
-import { Discovered } from './discovered.ts'
+import { Deadline } from './deadline.ts'
+import { Discovery } from './discovery.ts'
 import { KeepAlive } from './keep-alive.ts'
-import { Listings } from './listing.ts'
-import { Merge } from './merge.ts'
 import { ClientMetrics } from './metrics.ts'
 import { OwnRecord } from './own-record.ts'
 import { PAGE_SIZE } from './pages.ts'
-import { PeerStoreWriter } from './peer-store-writer.ts'
 import { Points } from './points.ts'
-import { Poller } from './poller.ts'
 import { checkDuration, checkLimit, clientSettings } from './settings.ts'
 import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions, PointOptions, RegisterOptions, Registration, RendezvousClientComponents, RendezvousClientEvents, RendezvousClientInit, RendezvousClient as RendezvousClientInterface } from './types.ts'
-import type { Found } from './listing.ts'
 import type { ClientEvent } from './metrics.ts'
 import type { ClientSettings } from './settings.ts'
 import type { ClearableSignal } from 'any-signal'
-import type { Logger, PeerDiscovery, PeerId, Startable } from '@libp2p/interface'
+import type { Logger, PeerId, Startable } from '@libp2p/interface'
 
 /** The default limit of a listing. */
 const MAX_LISTED = 100_000
-
-/** Verified records that are remembered. */
-const REMEMBERED_RECORDS = 10_000
 
 /** Addresses change in bursts. Milliseconds. */
 const ADDRESS_CHANGE_DEBOUNCE = 1_000
@@ -55,10 +46,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   readonly #points: Points
   readonly #record: OwnRecord
   readonly #keepAlive: KeepAlive
-  readonly #listings: Listings
-  readonly #discovered: Discovered
-  readonly #poller: Poller
-  readonly #peerStore: PeerStoreWriter
+  readonly #discovery: Discovery
   readonly #metrics: ClientMetrics
   readonly #log: Logger
   readonly #onAddressesChanged: ReturnType<typeof debounce>
@@ -80,10 +68,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       onDisconnect: (point, isDefault) => {
         this.#log('point %p is disconnected', point)
         this.#keepAlive.onDisconnect(point, isDefault)
-
-        if (!isDefault) {
-          this.#poller.forget(point)
-        }
+        this.#discovery.onDisconnect(point, isDefault)
       }
     })
     this.#record = new OwnRecord(components, this.#settings.addressFilter, this.#settings.recordDomain)
@@ -92,36 +77,25 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       autoRefresh: this.#settings.autoRefresh,
       refreshBuffer: this.#settings.refreshBuffer,
       register: async (point, namespace, record, ttl, signal) => this.#points.get(point).register(namespace, record, ttl, signal),
-      onGranted: registration => { this.#report('registration:granted', registration) },
+      onGranted: registration => {
+        this.#report('registration:granted', registration)
+        this.#discovery.onGranted(registration.namespace, registration.point)
+      },
       onFailed: failure => { this.#report('registration:failed', failure) },
       onExpired: registration => { this.#report('registration:expired', registration) }
     })
-    this.#listings = new Listings({
-      self: components.peerId,
-      records: new PeerRecords(REMEMBERED_RECORDS),
-      onDropped: (reason, point, error) => {
-        this.#metrics.dropped(reason)
-        this.#log('dropped a registration that %p listed: %s - %e', point, reason, error)
-      }
-    })
-    this.#discovered = new Discovered({
-      onNew: peer => { this.#report('peer', peer) },
-      onExpired: peer => { this.#report('peer:expired', peer) }
-    })
-    this.#peerStore = new PeerStoreWriter(components.peerStore, this.#log)
-    this.#poller = new Poller({
-      listings: this.#listings,
-      interval: this.#settings.discoverInterval,
-      points: named => named == null ? this.#points.defaults : [this.#points.get(named)],
-      onFound: async found => { await this.#remember(found) },
-      onFailed: (namespace, point, error) => {
-        this.#metrics.happened('discover:failed')
-        this.#log('could not discover "%s" at %p - %e', namespace, point, error)
-      }
-    })
     this.#metrics = new ClientMetrics(components.metrics, {
       registrations: () => this.registrations.length,
-      discovered: () => this.discovered.length
+      discovered: () => this.#discovery.size
+    })
+    this.#discovery = new Discovery({
+      components,
+      settings: this.#settings,
+      points: named => named == null ? this.#points.defaults : [this.#points.get(named)],
+      metrics: this.#metrics,
+      log: this.#log,
+      onNew: peer => { this.#report('peer', peer) },
+      onExpired: peer => { this.#report('peer:expired', peer) }
     })
     this.#onAddressesChanged = debounce(() => {
       try {
@@ -140,16 +114,12 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   /** A point learns who is connected, and a client which peers are points, by identify. */
   readonly [serviceDependencies]: string[] = ['@libp2p/identify']
 
-  get [peerDiscoverySymbol] (): PeerDiscovery {
-    return this
-  }
-
   get registrations (): Registration[] {
     return this.#keepAlive.registrations
   }
 
   get discovered (): DiscoveredPeer[] {
-    return this.#discovered.peers
+    return this.#discovery.peers
   }
 
   isStarted (): boolean {
@@ -164,6 +134,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#status = 'started'
     this.#stopping = new AbortController()
     setMaxListeners(Infinity, this.#stopping.signal)
+    this.#discovery.start()
     this.#components.events.addEventListener('self:peer:update', this.#onAddressesChanged)
     await this.#points.start()
   }
@@ -172,8 +143,9 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   afterStart (): void {
     for (const namespace of this.#settings.namespaces) {
       this.#everywhere.set(namespace, { ttl: this.#settings.ttl, except: new Set() })
-      this.#poller.follow(namespace)
     }
+
+    this.#discovery.followAll(this.#settings.namespaces)
 
     this.#points.defaults.forEach(({ peerId }) => { this.#keepAt(peerId) })
   }
@@ -189,7 +161,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#everywhere.clear()
     this.#components.events.removeEventListener('self:peer:update', this.#onAddressesChanged)
     this.#onAddressesChanged.stop()
-    this.#poller.stop()
+    this.#discovery.stop()
 
     // where nothing is known to be held, it is not worth dialling to find out
     const asked = this.#keepAlive.stop().filter(({ point, isHeld }) => isHeld || this.#points.isConnected(point))
@@ -209,7 +181,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
 
   async stop (): Promise<void> {
     await this.beforeStop()
-    this.#discovered.clear()
+    this.#discovery.clear()
     this.#status = 'stopped'
   }
 
@@ -280,23 +252,11 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkLimit(limit)
     this.#checkStarted()
 
-    const points = this.#points.select(point, namespace)
-    const either = this.#orStopping(signal)
-    const merge = new Merge({
-      limit,
-      signal: either,
-      listings: wanted => points.map(point => this.#listings.pages(point, { namespace, wanted, signal: either }))
-    })
-
     try {
-      for (let round = await merge.next(); round != null; round = await merge.next()) {
-        for (const found of round) {
-          throwIfAborted(either)
-          yield this.#remember(found)
-        }
-      }
-    } finally {
-      either.clear?.()
+      yield * this.#discovery.discover(namespace, this.#points.select(point, namespace), limit, signal)
+    } catch (err: any) {
+      // where one point is named, there is one reason
+      throw point != null && err instanceof AggregateError ? err.errors[0] : err
     }
   }
 
@@ -304,55 +264,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkNamespace(namespace)
     this.#checkStarted()
 
-    const from = point == null ? undefined : this.#points.get(point).peerId
-    const seen = new Set<string>()
-    const waiting = new Map<string, DiscoveredPeer>()
-    const stopping = this.#stopping.signal
-    let wake = (): void => {}
-    const onAbort = (): void => { wake() }
-
-    const unwatch = this.#discovered.watch({
-      namespace,
-      point: from,
-      onFound: peer => {
-        const id = peer.id.toString()
-
-        // of one that still waits, the newest record is yielded
-        if (!seen.has(id) || waiting.has(id)) {
-          seen.add(id)
-          waiting.set(id, peer)
-          wake()
-        }
-      },
-      onGone: peer => {
-        const id = peer.id.toString()
-        seen.delete(id)
-        waiting.delete(id)
-      }
-    })
-    const unfollow = this.#poller.follow(namespace, from)
-    stopping.addEventListener('abort', onAbort)
-    signal?.addEventListener('abort', onAbort)
-
-    try {
-      while (!stopping.aborted) {
-        throwIfAborted(signal)
-        const [next] = waiting
-
-        if (next == null) {
-          await new Promise<void>(resolve => { wake = resolve })
-        } else {
-          const [id, peer] = next
-          waiting.delete(id)
-          yield peer
-        }
-      }
-    } finally {
-      stopping.removeEventListener('abort', onAbort)
-      signal?.removeEventListener('abort', onAbort)
-      unfollow()
-      unwatch()
-    }
+    yield * this.#discovery.watch(namespace, point == null ? undefined : this.#points.get(point).peerId, signal)
   }
 
   async discoverPage (namespace: string | undefined, { point, limit = PAGE_SIZE, cookie, signal }: DiscoverPageOptions): Promise<DiscoverPage> {
@@ -363,18 +275,13 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkLimit(limit)
     this.#checkStarted()
 
-    const page = await this.#untilStop(signal, async signal => this.#listings.page(this.#points.get(point), namespace, limit, cookie, signal))
-
-    return {
-      cookie: page.cookie,
-      peers: await Promise.all(page.found.map(async found => this.#remember(found)))
-    }
+    return this.#discovery.page(namespace, this.#points.get(point), limit, cookie, signal)
   }
 
   #onPointConnect (point: PeerId, isDefault: boolean): void {
     this.#log('point %p is connected', point)
     this.#keepAlive.onConnect(point)
-    this.#poller.onConnect(point, isDefault)
+    this.#discovery.onConnect(point, isDefault)
 
     if (isDefault) {
       this.#keepAt(point)
@@ -389,13 +296,6 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
         this.#keepAlive.keep(namespace, point, { ttl }).catch(() => {})
       }
     }
-  }
-
-  /** @returns the peer by the newest record that is known, once it is in the peer store */
-  #remember (found: Found): DiscoveredPeer | Promise<DiscoveredPeer> {
-    const writing = this.#discovered.hasNewer(found) ? undefined : this.#peerStore.write(found.record)
-
-    return writing == null ? this.#discovered.add(found) : writing.then(() => this.#discovered.add(found))
   }
 
   /** Does work that ends when the caller's signal aborts or this node stops. */

@@ -31,7 +31,14 @@ export function retryDelay (failures: number, random: number, left: number = Inf
   return left > 0 ? Math.min(delay, Math.max(left / 2, FIRST_RETRY / 2)) : delay
 }
 
-/** How long to wait before looking for new peers again. */
-export function pollDelay (interval: number, random: number): number {
-  return Math.min(interval * (0.9 + 0.2 * random), MAX_TIMER)
+/** Peers that start together are found 1, 2, 5 and 15 seconds after the first look; these are the waits between. */
+const FIRST_WAITS = [1_000, 1_000, 3_000, 10_000]
+
+/**
+ * How long to wait before looking for new peers again.
+ *
+ * @param looks - how often they were looked for before, since there was a reason to be quick
+ */
+export function pollDelay (interval: number, looks: number, random: number): number {
+  return Math.min(Math.min(FIRST_WAITS[looks] ?? Infinity, interval) * (0.9 + 0.2 * random), MAX_TIMER)
 }

@@ -2,14 +2,16 @@ import { InvalidParametersError } from '@libp2p/interface'
 import { DEFAULT_TTL, PROTOCOL_ID, REQUEST_TIMEOUT } from '../protocol/constants.ts'
 import { checkNamespace } from '../protocol/namespace.ts'
 import { checkDomain, DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
+import { publicAddresses } from './addresses.ts'
 import { parsePoint } from './point-like.ts'
 import { MAX_TIMER } from './schedule.ts'
-import type { RendezvousClientInit } from './types.ts'
+import type { DiscoverFilter, RendezvousClientInit } from './types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A client's init, with every default filled in and every value checked. */
-export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
+export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'discoverFilter' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
   points: Multiaddr[]
+  discoverFilter: DiscoverFilter | undefined
 }
 
 const DURATIONS = ['ttl', 'refreshBuffer'] as const
@@ -31,6 +33,8 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
     autoRefresh: init.autoRefresh ?? true,
     refreshBuffer: init.refreshBuffer ?? 5 * 60_000,
     discoverInterval: init.discoverInterval ?? 60_000,
+    autoDial: init.autoDial ?? 0,
+    discoverFilter: init.discoverFilter ?? (isBrowser() ? publicAddresses : undefined),
     addressFilter: init.addressFilter ?? (() => true),
     recordDomain: init.recordDomain ?? DEFAULT_RECORD_DOMAIN,
     timeout: init.timeout ?? REQUEST_TIMEOUT,
@@ -41,6 +45,7 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
   checkDomain(settings.recordDomain)
   DURATIONS.forEach(name => { checkDuration(name, settings[name]) })
   WAITS.forEach(name => { checkDuration(name, settings[name], MAX_TIMER) })
+  checkCount('autoDial', settings.autoDial)
 
   return settings
 }
@@ -52,6 +57,20 @@ export function checkDuration (name: string, ms: number, max: number = Number.MA
   if (typeof ms !== 'number' || !(ms > 0 && ms <= max)) {
     throw new InvalidParametersError(`${name} must be a number of milliseconds above 0 and at most ${max}, not ${ms}`)
   }
+}
+
+/**
+ * @throws {InvalidParametersError}
+ */
+function checkCount (name: string, count: number): void {
+  if (!(Number.isInteger(count) && count >= 0)) {
+    throw new InvalidParametersError(`${name} must be a whole number of at least 0, not ${count}`)
+  }
+}
+
+/** A page, or a worker of one: what listens there can be reached by nobody, and what is near is not to be probed. */
+function isBrowser (): boolean {
+  return 'navigator' in globalThis && 'location' in globalThis
 }
 
 /** One alone is easily given in its place, and would be taken for its letters. */

@@ -1,5 +1,5 @@
 import type { RecordDomain } from '../protocol/peer-record.ts'
-import type { AbortOptions, ComponentLogger, Libp2pEvents, Metrics, PeerDiscoveryEvents, PeerDiscoveryProvider, PeerId, PeerInfo, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Libp2pEvents, Metrics, PeerDiscoveryEvents, PeerId, PeerInfo, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -52,6 +52,24 @@ export interface RendezvousClientInit {
   discoverInterval?: number
 
   /**
+   * Keeps connections to so many of the peers that are discovered in each of `namespaces`, in different
+   * networks where there are. Nobody is dialled unless asked: with 0, peers are found, put into the peer
+   * store, and left alone.
+   *
+   * @default 0
+   */
+  autoDial?: number
+
+  /**
+   * Which addresses of discovered peers are used. A peer that is left without any is not discovered.
+   * `publicAddresses` refuses what is private, loopback or link-local, unless the point that listed it
+   * is itself reached under such an address.
+   *
+   * @default `publicAddresses` in a browser, all of them elsewhere
+   */
+  discoverFilter?: DiscoverFilter
+
+  /**
    * Which of this node's own addresses are published.
    *
    * @default all of them
@@ -96,6 +114,14 @@ export interface RendezvousClientInit {
   runOnLimitedConnection?: boolean
 }
 
+/**
+ * Whether an address of a discovered peer is used.
+ *
+ * @param multiaddr - the address
+ * @param pointAddress - under which the point that listed the peer is reached; absent when it is not connected
+ */
+export type DiscoverFilter = (multiaddr: Multiaddr, pointAddress?: Multiaddr) => boolean
+
 export interface RendezvousClientComponents {
   peerId: PeerId
   privateKey: PrivateKey
@@ -127,6 +153,8 @@ export interface DiscoveredPeer extends PeerInfo {
   ttl: number
   /** When its registration ends unless it is renewed, in milliseconds since the epoch. */
   expires: number
+  /** Where it says it can be reached. Made anew each time, for addresses in memory are large. */
+  multiaddrs: Multiaddr[]
   /** Its signed peer record, as others can verify it. */
   peerRecordEnvelope: Uint8Array
 }
@@ -145,7 +173,10 @@ export interface RegistrationFailedDetail {
 export interface RendezvousClientEvents extends PeerDiscoveryEvents {
   /** A peer was found that was not known, or whose earlier registration had expired. */
   peer: CustomEvent<DiscoveredPeer>
-  /** The registration of a discovered peer ended, as far as this node knows. */
+  /**
+   * The registration of a discovered peer ended, as far as this node knows; or so many others were
+   * found that it is not remembered any longer.
+   */
   'peer:expired': CustomEvent<DiscoveredPeer>
   /** A point granted a registration, for the first time or again. */
   'registration:granted': CustomEvent<Registration>
@@ -207,9 +238,9 @@ export interface DiscoverPage {
 
 /**
  * The client side of the rendezvous protocol. It is also a libp2p peer discovery: the peers it finds
- * are reported to libp2p.
+ * are put into the peer store, and libp2p reports those that are new there with `peer:discovery`.
  */
-export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvents>, PeerDiscoveryProvider {
+export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvents> {
   /** The protocol it speaks. */
   readonly protocol: string
 
@@ -250,12 +281,13 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
 
   /**
    * Finds the peers registered under a namespace, or under any when none is given: all pages of all
-   * points, each peer once, never this node. The points are read page by page side by side, and of two
-   * records of a peer in such a round the newer is taken. Their records are in the peer store when they
+   * points, each peer once, never this node. The points are read page by page side by side, and what one
+   * answers is yielded as it comes, by the newest record of the peer that is known by then. Their records are in the peer store when they
    * are returned, so they can be dialled by peer id. A point that refuses the namespace is taken to have
    * nobody there, for that is how some say so.
    *
-   * @throws {AggregateError} after the last peer, when no point could be read to its end
+   * @throws {AggregateError} after the last peer, when no point could be read to its end; where one is
+   * named, its own error instead, as `discoverPage` throws it
    * @throws {NoPointsError} when there is no point
    * @throws {InvalidParametersError} when an argument is out of its range
    * @throws {NotStartedError} when this node is not started

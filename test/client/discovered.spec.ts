@@ -1,185 +1,327 @@
-import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { Discovered } from '../../src/client/discovered.ts'
-import { makePeers } from '../fixtures/peers.ts'
-import type { Found } from '../../src/client/listing.ts'
-import type { DiscoveredPeer } from '../../src/index.ts'
+import { listedAs, namedPeer } from '../fixtures/listed.ts'
+import type { Listed } from '../../src/client/listing.ts'
+import type { ListedFields } from '../fixtures/listed.ts'
 import type { PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
 const HOUR = 60 * 60 * 1000
+const MIB = 1024 * 1024
+
+/** What a large record counts: itself four times, and a thousand. */
+const LARGE = MIB / 4 - 250
 
 describe('Discovered', () => {
-  let peer: PeerId
-  let point: PeerId
-  let otherPoint: PeerId
-  const news: DiscoveredPeer[] = []
-  const expired: DiscoveredPeer[] = []
+  const [peer, other, point, otherPoint] = ['peer', 'other', 'point', 'other point'].map(namedPeer) as [PeerId, PeerId, PeerId, PeerId]
+  let news: Listed[]
+  let gone: string[]
   let discovered: Discovered
 
-  beforeEach(async () => {
-    [peer, point, otherPoint] = (await makePeers(3)).map(({ peerId }) => peerId) as [PeerId, PeerId, PeerId]
-    news.length = 0
-    expired.length = 0
-    vi.useFakeTimers()
+  beforeEach(() => {
+    news = []
+    gone = []
     discovered = new Discovered({
-      onNew: peer => { news.push(peer) },
-      onExpired: peer => { expired.push(peer) }
+      onNew: listed => { news.push(listed) },
+      onGone: ({ record, namespace }, reason) => { gone.push(`${record.peerId} ${namespace} ${reason}`) }
     })
   })
 
-  afterEach(() => {
-    discovered.clear()
-    expect(vi.getTimerCount()).toBe(0)
-    vi.useRealTimers()
-  })
-
-  function found ({ id = peer, from = point, namespace = 'ns', sequence = 1n, ttl = HOUR, addresses = 1 }: { id?: PeerId, from?: PeerId, namespace?: string, sequence?: bigint, ttl?: number, addresses?: number } = {}): Found {
-    const multiaddrs = Array<Multiaddr>(addresses).fill(multiaddr(`/ip4/192.0.2.1/tcp/${sequence}`))
-    const envelope = new Uint8Array([Number(sequence)])
-
-    return {
-      record: { peerId: id, multiaddrs, sequence, envelope, domain: 'libp2p-peer-record' },
-      peer: { id, multiaddrs, namespace, point: from, ttl, expires: Date.now() + ttl, peerRecordEnvelope: envelope }
-    }
+  function found (fields: Partial<ListedFields> = {}): Listed {
+    return listedAs({ id: peer, point, ...fields })
   }
 
-  function ports (): string[] {
-    return discovered.peers.map(({ multiaddrs }) => multiaddrs[0]!.getComponents().at(-1)!.value!)
+  function add (fields: Partial<ListedFields> = {}): Listed {
+    return discovered.add(found(fields), fields.now ?? 0)
   }
 
-  it('reports a peer once, however often it is found', () => {
-    discovered.add(found())
-    discovered.add(found({ sequence: 2n }))
-    discovered.add(found({ from: otherPoint }))
+  /** Each namespace, peer and sequence that is known. */
+  function known (now = 0, namespace?: string): string[] {
+    return discovered.peers(now, namespace).map(({ namespace, record }) => `${namespace} ${record.peerId} ${record.sequence}`)
+  }
 
-    expect(news).toHaveLength(1)
-    expect(discovered.peers).toHaveLength(1)
+  it('tells of a peer once, however often and wherever it is found', () => {
+    add()
+    add({ sequence: 2n })
+    add({ point: otherPoint })
+
+    expect(news).toEqual([found()])
+    expect(known()).toEqual(['ns peer 2'])
+    expect(discovered.size).toBe(1)
   })
 
-  it('has one entry for each namespace', () => {
-    discovered.add(found())
-    discovered.add(found({ namespace: 'other' }))
+  it('has one entry for each namespace and peer', () => {
+    add()
+    add({ namespace: 'second' })
+    add({ id: other })
 
-    expect(discovered.peers.map(({ namespace }) => namespace)).toEqual(['ns', 'other'])
-    expect(news).toHaveLength(2)
+    expect(known()).toEqual(['ns peer 1', 'second peer 1', 'ns other 1'])
+    expect(known(0, 'ns')).toEqual(['ns peer 1', 'ns other 1'])
+    expect(known(0, 'second')).toEqual(['second peer 1'])
+    expect(news).toHaveLength(3)
+    expect(discovered.size).toBe(3)
   })
 
-  it('keeps the newest record and the latest end, whichever comes first', () => {
-    discovered.add(found({ sequence: 2n, ttl: HOUR }))
-    const latest = discovered.add(found({ sequence: 1n, ttl: 2 * HOUR, from: otherPoint }))
+  it('has the newest record of a peer in all namespaces, from whichever and wherever it came', () => {
+    add({ sequence: 2n })
+    expect(add({ sequence: 1n, namespace: 'second', point: otherPoint }).record.sequence).toBe(2n)
+    add({ id: other, sequence: 1n })
+    expect(known()).toEqual(['ns peer 2', 'second peer 2', 'ns other 1'])
 
-    expect(ports()).toEqual(['2'])
-    expect(latest).toMatchObject({ ttl: 2 * HOUR, point, peerRecordEnvelope: new Uint8Array([2]) })
-
-    discovered.add(found({ sequence: 3n, ttl: 1 }))
-    expect(ports()).toEqual(['3'])
-    expect(discovered.peers[0]).toMatchObject({ ttl: 2 * HOUR })
+    add({ sequence: 3n, namespace: 'third' })
+    expect(known()).toEqual(['ns peer 3', 'second peer 3', 'third peer 3', 'ns other 1'])
+    expect(discovered.recordOf(peer)?.sequence).toBe(3n)
+    expect(discovered.recordOf(point)).toBeUndefined()
   })
 
-  it('tells of the end of a registration when it comes, and has it no longer', async () => {
-    discovered.add(found({ ttl: 30 * HOUR }))
-    await vi.advanceTimersByTimeAsync(30 * HOUR - 1)
-    expect(discovered.peers).toHaveLength(1)
-    expect(expired).toEqual([])
-    await vi.advanceTimersByTimeAsync(1)
+  it('takes of the same record the one found last', () => {
+    add({ addresses: ['/ip4/192.0.2.1/tcp/1'] })
 
-    expect(discovered.peers).toEqual([])
-    expect(expired).toHaveLength(1)
+    expect(add({ addresses: ['/ip4/192.0.2.2/tcp/2'] }).record.multiaddrs.map(String)).toEqual(['/ip4/192.0.2.2/tcp/2'])
   })
 
-  it('does not show what has expired even before it says so', async () => {
-    discovered.add(found({ ttl: 10 }))
-    await vi.advanceTimersByTimeAsync(10)
-    expect(discovered.peers).toEqual([])
-    await vi.advanceTimersByTimeAsync(1_000)
-
-    expect(expired).toHaveLength(1)
+  it('has the latest end that a point gives, and names that point', () => {
+    add({ ttl: HOUR })
+    expect(add({ ttl: 2 * HOUR, point: otherPoint })).toMatchObject({ ttl: 2 * HOUR, expires: 2 * HOUR, point: otherPoint })
+    expect(add({ ttl: 1 })).toMatchObject({ ttl: 2 * HOUR, point: otherPoint })
+    expect(add({ ttl: HOUR, point: otherPoint })).toMatchObject({ ttl: HOUR, point: otherPoint })
   })
 
-  it('reports a peer again that comes back after its end, which is reported first', async () => {
-    discovered.add(found({ ttl: 10 }))
-    await vi.advanceTimersByTimeAsync(10)
-    discovered.add(found({ sequence: 2n }))
+  describe('when a registration ends', () => {
+    it('says when it wants to be woken', () => {
+      expect(discovered.wakeAt).toBe(Infinity)
+      add({ ttl: 30 * HOUR })
+      expect(discovered.wakeAt).toBe(30 * HOUR)
+      add({ id: other, ttl: HOUR })
+      expect(discovered.wakeAt).toBe(HOUR)
+      discovered.sweep(HOUR)
+      expect(discovered.wakeAt).toBe(30 * HOUR)
+      discovered.clear()
+      expect(discovered.wakeAt).toBe(Infinity)
+    })
 
-    expect(expired).toMatchObject([{ peerRecordEnvelope: new Uint8Array([1]) }])
-    expect(news).toHaveLength(2)
-    expect(ports()).toEqual(['2'])
+    it('does not look for ends more than once a second', () => {
+      add({ ttl: 10 })
+      discovered.sweep(10)
+      add({ ttl: 10, now: 10 })
+
+      expect(discovered.wakeAt).toBe(1_010)
+    })
+
+    it('tells of it, and has the peer no longer', () => {
+      add({ ttl: HOUR })
+      discovered.sweep(HOUR - 1)
+      expect(gone).toEqual([])
+      discovered.sweep(HOUR)
+
+      expect(gone).toEqual(['peer ns ended'])
+      expect(known()).toEqual([])
+      expect(discovered.size).toBe(0)
+      expect(discovered.recordOf(peer)).toBeUndefined()
+    })
+
+    it('does not show the peer even before it is told', () => {
+      add({ ttl: 10 })
+
+      expect(known(9)).toHaveLength(1)
+      expect(known(10)).toEqual([])
+      expect(discovered.size).toBe(1)
+    })
+
+    it('goes by the latest end, and has the peer in its other namespaces', () => {
+      add({ ttl: 10 })
+      add({ ttl: 20, point: otherPoint })
+      add({ ttl: HOUR, namespace: 'second' })
+      discovered.sweep(10)
+      expect(gone).toEqual([])
+      discovered.sweep(20)
+
+      expect(gone).toEqual(['peer ns ended'])
+      expect(known()).toEqual(['second peer 1'])
+    })
+
+    it('tells of a peer again that comes back, after it has told of the end', () => {
+      add({ ttl: 10 })
+      add({ sequence: 2n, now: 9, ttl: 1 })
+      expect(news).toHaveLength(1)
+      add({ sequence: 3n, now: 10 })
+
+      expect(gone).toEqual(['peer ns ended'])
+      expect(news).toHaveLength(2)
+      expect(known(10)).toEqual(['ns peer 3'])
+      expect(discovered.size).toBe(1)
+    })
   })
 
-  it('has one timer, whatever it knows', () => {
-    for (let index = 0; index < 100; index++) {
-      discovered.add(found({ namespace: `ns-${index}`, ttl: HOUR + index }))
+  describe('when a point lists more than is remembered of one', () => {
+    function flood (from: PeerId, count: number, name: string): void {
+      for (let index = 0; index < count; index++) {
+        add({ id: namedPeer(`${name}-${index}`), point: from, size: LARGE })
+      }
     }
 
-    expect(vi.getTimerCount()).toBe(1)
+    it('forgets what that point has listed first, and tells of it', () => {
+      flood(point, 64, 'liar')
+      expect(gone).toEqual([])
+      flood(point, 2, 'more')
+
+      expect(gone).toEqual(['liar-0 ns displaced', 'liar-1 ns displaced'])
+      expect(discovered.size).toBe(64)
+      expect(discovered.recordOf(namedPeer('liar-0'))).toBeUndefined()
+    })
+
+    it('forgets nothing that another point lists', () => {
+      add({ point: otherPoint })
+      flood(point, 200, 'liar')
+
+      expect(known()).toContain('ns peer 1')
+    })
+
+    it('forgets nothing that another point lists as well, whoever listed it first', () => {
+      add()
+      add({ point: otherPoint, ttl: 2 * HOUR })
+      flood(point, 100, 'liar')
+      expect(known()).toContain('ns peer 1')
+
+      // and what the liar had said of it counts no longer
+      add({ ttl: 9 * HOUR })
+      flood(point, 100, 'again')
+      expect(discovered.peers(0).find(({ record }) => record.peerId.equals(peer))).toMatchObject({ expires: 2 * HOUR, point: otherPoint })
+    })
+
+    it('forgets what was listed last only after what was not listed again', () => {
+      flood(point, 64, 'liar')
+      add({ id: namedPeer('liar-0'), size: LARGE })
+      flood(point, 1, 'more')
+
+      expect(gone).toEqual(['liar-1 ns displaced'])
+    })
+
+    it('finds again what it has forgotten', () => {
+      flood(point, 65, 'liar')
+      news.length = 0
+      add({ id: namedPeer('liar-0'), size: LARGE })
+
+      expect(news.map(({ record }) => record.peerId.toString())).toEqual(['liar-0'])
+    })
+
+    it('counts a peer in each namespace in which it is listed, and by its newest record', () => {
+      add({ size: LARGE })
+      add({ size: LARGE, namespace: 'second' })
+      flood(point, 62, 'liar')
+      expect(gone).toEqual([])
+      add({ sequence: 2n, size: 2 * LARGE + 250, namespace: 'second' })
+
+      expect(gone).toEqual(['peer ns displaced'])
+      expect(known()).toContain('second peer 2')
+      add({ sequence: 3n, namespace: 'second' })
+      flood(point, 2, 'more')
+      expect(gone).toEqual(['peer ns displaced', 'liar-0 ns displaced'])
+    })
+
+    it('counts no longer what has ended', () => {
+      flood(point, 64, 'liar')
+      discovered.sweep(HOUR)
+      gone.length = 0
+      flood(point, 64, 'more')
+
+      expect(gone).toEqual([])
+    })
+
+    it('counts nothing after it was cleared', () => {
+      flood(point, 64, 'liar')
+      discovered.clear()
+      flood(point, 64, 'more')
+
+      expect(gone).toEqual([])
+      expect(discovered.size).toBe(64)
+    })
   })
 
-  it('remembers no more than 100,000 peers, and forgets those found first', () => {
-    const gone: string[] = []
-    discovered.watch({ namespace: 'ns-0', onFound: () => {}, onGone: ({ namespace }) => { gone.push(namespace) } })
+  it('bounds what many points list together: the one that has most loses, whoever lists', () => {
+    const liars = Array.from({ length: 6 }, (_, index) => namedPeer(`point-${index}`))
 
-    for (let index = 0; index <= 100_000; index++) {
-      discovered.add(found({ namespace: `ns-${index}` }))
+    for (let index = 0; index < 30; index++) {
+      add({ id: namedPeer(`honest-${index}`), size: LARGE })
     }
 
-    expect(discovered.peers).toHaveLength(100_000)
-    expect(discovered.peers[0]!.namespace).toBe('ns-1')
-    expect(gone).toEqual(['ns-0'])
-    expect(expired).toEqual([])
-  })
-
-  it('remembers fewer when they have many addresses', () => {
-    for (let index = 0; index < 4_000; index++) {
-      discovered.add(found({ namespace: `ns-${index}`, addresses: 100 }))
-      discovered.add(found({ namespace: `ns-${index}`, addresses: 100, sequence: 2n }))
+    for (const liar of liars) {
+      for (let index = 0; index < 70; index++) {
+        add({ id: namedPeer(`${liar}-${index}`), point: liar, size: LARGE })
+      }
     }
 
-    expect(discovered.peers).toHaveLength(3_000)
+    add({ id: namedPeer('honest-30'), size: LARGE })
+
+    expect(discovered.size).toBe(256)
+    expect(known().filter(name => name.includes('honest'))).toHaveLength(31)
+    expect(gone.every(name => !name.includes('honest'))).toBe(true)
   })
 
   describe('a watcher', () => {
-    function watch (namespace: string, from?: PeerId): { seen: string[], end: () => void } {
+    function watch (namespace: string, from?: PeerId, now = 0): { seen: string[], end: () => void } {
       const seen: string[] = []
       const end = discovered.watch({
         namespace,
         point: from,
-        onFound: ({ peerRecordEnvelope }) => { seen.push(`found ${peerRecordEnvelope[0]}`) },
-        onGone: () => { seen.push('gone') }
-      })
+        onFound: ({ record }) => { seen.push(`found ${record.sequence}`) },
+        onGone: ({ record }) => { seen.push(`gone ${record.sequence}`) }
+      }, now)
 
       return { seen, end }
     }
 
-    it('hears of what is known and of what comes, in its namespace, until it ends', async () => {
-      discovered.add(found())
-      discovered.add(found({ namespace: 'other', sequence: 9n }))
+    it('hears of what is known and of what comes, in its namespace, until it ends', () => {
+      add()
+      add({ id: other, namespace: 'second', sequence: 9n })
       const { seen, end } = watch('ns')
-      discovered.add(found({ sequence: 2n }))
-      await vi.advanceTimersByTimeAsync(HOUR)
+      add({ sequence: 2n })
+      discovered.sweep(HOUR)
       end()
-      discovered.add(found({ sequence: 3n }))
+      add({ sequence: 3n })
 
-      expect(seen).toEqual(['found 1', 'found 2', 'gone'])
+      expect(seen).toEqual(['found 1', 'found 2', 'gone 2'])
     })
 
-    it('does not hear of what has expired', async () => {
-      discovered.add(found({ ttl: 10 }))
-      await vi.advanceTimersByTimeAsync(10)
+    it('hears of a newer record that was listed in another namespace, and not of an older one', () => {
+      add({ sequence: 2n })
+      const { seen } = watch('ns')
+      add({ sequence: 3n, namespace: 'second' })
+      add({ sequence: 1n, namespace: 'second' })
 
-      expect(watch('ns').seen).toEqual([])
+      expect(seen).toEqual(['found 2', 'found 3'])
+    })
+
+    it('hears of a peer before everybody does', () => {
+      const order: string[] = []
+      const ordered = new Discovered({ onNew: () => { order.push('new') }, onGone: () => {} })
+      ordered.watch({ namespace: 'ns', onFound: () => { order.push('watcher') }, onGone: () => {} }, 0)
+      ordered.add(found(), 0)
+
+      expect(order).toEqual(['watcher', 'new'])
+    })
+
+    it('does not hear of what has ended', () => {
+      add({ ttl: 10 })
+
+      expect(watch('ns', undefined, 10).seen).toEqual([])
+      expect(watch('ns', undefined, 9).seen).toEqual(['found 1'])
     })
 
     it('of one point hears of what it lists, also when another lists a newer record', () => {
-      discovered.add(found({ sequence: 2n, from: otherPoint }))
+      add({ sequence: 2n, point: otherPoint })
       const { seen } = watch('ns', point)
       expect(seen).toEqual([])
-      discovered.add(found({ sequence: 1n, from: point }))
+      add({ sequence: 1n, point })
+      discovered.sweep(HOUR)
 
-      expect(seen).toEqual(['found 2'])
-      expect(watch('ns', point).seen).toEqual(['found 2'])
-      expect(watch('ns', peerIdFromString(otherPoint.toString())).seen).toEqual(['found 2'])
+      expect(seen).toEqual(['found 2', 'gone 2'])
+    })
+
+    it('of one point hears what was known of that point', () => {
+      add({ point: otherPoint })
+
+      expect(watch('ns', point).seen).toEqual([])
+      expect(watch('ns', namedPeer('other point')).seen).toEqual(['found 1'])
     })
   })
 })

@@ -45,17 +45,26 @@ describe('PeerStoreWriter', () => {
     return addresses.map(({ multiaddr, isCertified }) => [multiaddr.toString(), isCertified])
   }
 
-  it('writes a record as certified addresses, and not again for a while', async () => {
-    const consume = vi.spyOn(peerStore, 'consumePeerRecord')
+  it('writes a record as certified addresses with its envelope, and not again for a while', async () => {
+    const patch = vi.spyOn(peerStore, 'patch')
     const one = await record()
     await writer.write(one)
     expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/4001', true]])
+    expect((await peerStore.get(peer.peerId)).peerRecordEnvelope).toEqual(one.envelope)
 
-    vi.setSystemTime(Date.now() + 29 * MINUTE)
+    vi.setSystemTime(Date.now() + 10 * MINUTE - 1)
     expect(writer.write(one)).toBeUndefined()
-    vi.setSystemTime(Date.now() + MINUTE)
+    vi.setSystemTime(Date.now() + 1)
     await writer.write(one)
-    expect(consume).toHaveBeenCalledTimes(2)
+    expect(patch).toHaveBeenCalledTimes(2)
+  })
+
+  it('verifies nothing again', async () => {
+    const one = await record()
+    one.envelope[one.envelope.length - 1]! ^= 1
+    await writer.write(one)
+
+    expect(await stored()).toHaveLength(1)
   })
 
   it('brings back the addresses that the peer store has forgotten', async () => {
@@ -80,6 +89,7 @@ describe('PeerStoreWriter', () => {
       vi.setSystemTime(Date.now() + 10 * MINUTE)
     }
 
+    await writer.write(one)
     expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/4001', true], [other.toString(), false]])
   })
 
@@ -92,24 +102,111 @@ describe('PeerStoreWriter', () => {
     expect(await stored()).toEqual([])
   })
 
-  it('tries again when the peer store failed, and does not fail itself', async () => {
+  it('leaves a newer record alone, whatever the form of the older one', async () => {
+    const [older, newer] = [await record({ sequence: 1n }), await record({ sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })]
+    await peerStore.consumePeerRecord(newer.envelope)
+    await writer.write(older)
+    await writer.write(await inRoutingForm({ sequence: 1n }))
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.2/tcp/2', true]])
+    expect((await peerStore.get(peer.peerId)).peerRecordEnvelope).toEqual(newer.envelope)
+  })
+
+  it('takes the place of an older record, and leaves what nobody has certified', async () => {
+    await writer.write(await record({ sequence: 1n }))
+    await peerStore.merge(peer.peerId, { multiaddrs: [multiaddr('/ip4/192.0.2.9/tcp/9')] })
+    const newer = await record({ sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })
+    await writer.write(newer)
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.2/tcp/2', true], ['/ip4/192.0.2.9/tcp/9', false]])
+    expect((await peerStore.get(peer.peerId)).peerRecordEnvelope).toEqual(newer.envelope)
+  })
+
+  it('leaves what the same record has certified elsewhere', async () => {
+    const whole = await record({ addresses: ['/ip4/192.0.2.1/tcp/1', '/ip4/192.0.2.2/tcp/2'] })
+    await peerStore.consumePeerRecord(whole.envelope)
+    await writer.write({ ...whole, multiaddrs: whole.multiaddrs.slice(1) })
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/1', true], ['/ip4/192.0.2.2/tcp/2', true]])
+  })
+
+  it('writes records of one peer that come at once in their order, and the newest stays', async () => {
+    const [older, newer] = [await record({ sequence: 1n }), await record({ sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })]
+
+    for (const records of [[older, newer], [newer, older]]) {
+      const another = new PeerStoreWriter(peerStore, defaultLogger().forComponent('test'))
+      await peerStore.delete(peer.peerId)
+      await Promise.all(records.map(async record => another.write(record)))
+
+      expect(await stored()).toEqual([['/ip4/192.0.2.2/tcp/2', true]])
+    }
+  })
+
+  it('passes through no state without addresses', async () => {
+    const seen: number[] = []
+    const { patch } = peerStore
+    peerStore.patch = async (...args) => {
+      const result = await patch.apply(peerStore, args)
+      seen.push(result.addresses.length)
+
+      return result
+    }
+    const forms = [await record({ sequence: 1n }), await inRoutingForm({ sequence: 2n }), await record({ sequence: 3n, addresses: ['/ip4/192.0.2.2/tcp/2'] })]
+
+    for (const one of forms) {
+      await writer.write(one)
+      vi.setSystemTime(Date.now() + 20 * MINUTE)
+      await writer.write(one)
+    }
+
+    expect(seen.length).toBeGreaterThanOrEqual(6)
+    expect(Math.min(...seen)).toBe(1)
+  })
+
+  it('knows an address that ends in the peer\'s own id by what the peer store makes of it', async () => {
+    const one = await record({ addresses: [`/ip4/192.0.2.1/tcp/1/p2p/${peer.peerId}`] })
+    const patch = vi.spyOn(peerStore, 'patch')
+    await writer.write(one)
+    vi.setSystemTime(Date.now() + 20 * MINUTE)
+    await writer.write(one)
+
+    expect(patch).toHaveBeenCalledTimes(2)
+    expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/1', true]])
+  })
+
+  it('brings back forgotten addresses of the other form as well', async () => {
+    const one = await inRoutingForm({ sequence: 1n })
+    await writer.write(one)
+    vi.setSystemTime(Date.now() + 2 * 60 * MINUTE)
+    expect(await stored()).toEqual([])
+    await writer.write(one)
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/4001', true]])
+  })
+
+  it('does not give others an envelope of the form that libp2p does not know', async () => {
+    await writer.write(await inRoutingForm({ sequence: 1n }))
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/4001', true]])
+    expect((await peerStore.get(peer.peerId)).peerRecordEnvelope).toBeUndefined()
+  })
+
+  it.each(['get', 'patch'] as const)('tries again when the peer store failed to %s, and does not fail itself', async method => {
     const one = await record()
-    vi.spyOn(peerStore, 'consumePeerRecord').mockRejectedValueOnce(new Error('disk full'))
+    vi.spyOn(peerStore, method).mockRejectedValueOnce(new Error('disk full'))
     await writer.write(one)
     await writer.write(one)
 
     expect(await stored()).toHaveLength(1)
   })
 
-  it('writes a record in a form that the peer store does not know', async () => {
-    const envelope = await sealPeerRecord({
+  /** In the form that the peer store does not know. */
+  async function inRoutingForm ({ sequence }: { sequence: bigint }): Promise<SignedPeerRecord> {
+    return records.open(await sealPeerRecord({
       peerId: peer.peerId,
       multiaddrs: (await record()).multiaddrs,
-      sequence: 1n,
+      sequence,
       domain: 'libp2p-routing-state'
-    }, peer.privateKey)
-    await writer.write(await records.open(envelope).certify())
-
-    expect(await stored()).toEqual([['/ip4/192.0.2.1/tcp/4001', true]])
-  })
+    }, peer.privateKey)).certify()
+  }
 })

@@ -41,11 +41,24 @@ describe('retryDelay', () => {
 
 describe('pollDelay', () => {
   it('is the interval, give or take a tenth', () => {
-    expect(pollDelay(MINUTE, 0)).toBeCloseTo(54_000)
-    expect(pollDelay(MINUTE, 1)).toBeCloseTo(66_000)
+    expect(pollDelay(MINUTE, 4, 0)).toBeCloseTo(54_000)
+    expect(pollDelay(MINUTE, 4, 1)).toBeCloseTo(66_000)
+  })
+
+  it('is short at first: 1, 2, 5 and 15 seconds after the first look', () => {
+    let time = 0
+    const times = Array.from({ length: 5 }, (_, looks) => (time += pollDelay(MINUTE, looks, 0.5)))
+
+    expect(times).toEqual([1_000, 2_000, 5_000, 15_000, 75_000])
+    expect(pollDelay(MINUTE, 0, 0)).toBeCloseTo(900)
+    expect(pollDelay(MINUTE, 0, 1)).toBeCloseTo(1_100)
+  })
+
+  it('is never longer than the interval', () => {
+    expect(pollDelay(2_000, 3, 0.5)).toBe(2_000)
   })
 
   it('is never more than a timer can wait', () => {
-    expect(pollDelay(MAX_TIMER, 1)).toBe(MAX_TIMER)
+    expect(pollDelay(MAX_TIMER, 4, 1)).toBe(MAX_TIMER)
   })
 })

@@ -1,17 +1,22 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { publicAddresses } from '../../src/client/addresses.ts'
 import { clientSettings } from '../../src/client/settings.ts'
 import { rendezvousClient } from '../../src/index.ts'
 
 const ID = '12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq'
 
 describe('the init of a client', () => {
+  afterEach(() => { vi.unstubAllGlobals() })
+
   it('has these defaults', () => {
     const { addressFilter, ...settings } = clientSettings({})
 
     expect(settings).toEqual({
       points: [],
       namespaces: [],
+      autoDial: 0,
+      discoverFilter: undefined,
       ttl: 2 * 60 * 60 * 1000,
       autoRefresh: true,
       refreshBuffer: 5 * 60 * 1000,
@@ -21,6 +26,12 @@ describe('the init of a client', () => {
       protocol: '/rendezvous/1.0.0'
     })
     expect(addressFilter(multiaddr('/ip4/127.0.0.1/tcp/1'))).toBe(true)
+  })
+
+  it('refuses addresses that are not public by default in a browser alone', () => {
+    vi.stubGlobal('location', { href: 'https://example.org' })
+
+    expect(clientSettings({}).discoverFilter).toBe(publicAddresses)
   })
 
   it('takes addresses of points as text and as multiaddrs', () => {
@@ -41,6 +52,7 @@ describe('the init of a client', () => {
     ['a namespace with half a character', { namespaces: ['\ud800'] }],
     ['a namespace that is not text', { namespaces: [7 as any] }],
     ...['ttl', 'refreshBuffer', 'discoverInterval', 'timeout'].flatMap(name => [0, -1, NaN, Infinity, 1e300, '1000'].map(value => [`${name} ${value}`, { [name]: value }] as [string, any])),
+    ...[-1, 0.5, NaN, Infinity, '1'].map(value => [`autoDial ${value}`, { autoDial: value }] as [string, any]),
     ['a record domain that nobody knows', { recordDomain: 'libp2p' as any }],
     ['a discoverInterval that no timer can wait for', { discoverInterval: 2 ** 31 }],
     ['a timeout that no timer can wait for', { timeout: 2 ** 31 }]

@@ -81,14 +81,38 @@ describe('discover', () => {
     expect(ids(await collect(rendezvous.discover(undefined, { limit: 1, point: address })))).toEqual([other.peerId.toString()])
   })
 
-  it('yields the newest record of a peer that points have different ones of', async () => {
+  it('knows the newest record of a peer that points have different ones of, and yields it from then on', async () => {
     const older = await lists([peers[0]!], { sequence: 1n, addresses: ['/ip4/192.0.2.1/tcp/1'] })
     const newer = await lists([peers[0]!], { sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })
 
     for (const points of [[older, newer], [newer, older]]) {
-      const discover = await discoverer(points)
-      expect((await collect(discover())).map(({ multiaddrs }) => multiaddrs.join())).toEqual(['/ip4/192.0.2.2/tcp/2'])
+      const { services: { rendezvous } } = await clientNode()
+
+      for (const { address } of points) {
+        await collect(rendezvous.discover('ns', { point: address }))
+      }
+
+      expect((await collect(rendezvous.discover('ns', { point: older.address }))).map(({ multiaddrs }) => multiaddrs.join())).toEqual(['/ip4/192.0.2.2/tcp/2'])
     }
+  })
+
+  it('does not wait for a point that is silent, or cannot be reached, with what others list', async () => {
+    const silent = await rawPoint(() => {})
+    const discover = await discoverer([silent, await lists(peers)], { timeout: 600_000 })
+    const found = discover()
+
+    for (const id of expected) {
+      expect((await found.next()).value.id.toString()).toBe(id)
+    }
+
+    await found.return(undefined)
+  })
+
+  it('throws the point\'s own error where one is named', async () => {
+    const full = await scriptedPoint(({ message }) => refusal(message, Status.E_UNAVAILABLE))
+    const { services: { rendezvous } } = await clientNode()
+
+    await expect(collect(rendezvous.discover('ns', { point: full.address }))).rejects.toMatchObject({ name: 'UnavailableError', status: Status.E_UNAVAILABLE })
   })
 
   it('loses nothing of the others to a point that is dead, and ends after its timeout', async () => {

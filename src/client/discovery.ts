@@ -1,0 +1,259 @@
+import { anySignal } from 'any-signal'
+import { setMaxListeners } from 'main-event'
+import { Alarm } from './alarm.ts'
+import { throwIfAborted } from './deadline.ts'
+import { Dialler } from './dialler.ts'
+import { Discovered } from './discovered.ts'
+import { discoveredPeer, Listings } from './listing.ts'
+import { merge } from './merge.ts'
+import { Pages } from './pages.ts'
+import { PeerStoreWriter } from './peer-store-writer.ts'
+import { Poller } from './poller.ts'
+import { Records } from './records.ts'
+import { Watching } from './watching.ts'
+import type { DiscoveredPeer, DiscoverPage, RendezvousClientComponents } from './types.ts'
+import type { Listed } from './listing.ts'
+import type { ClientMetrics } from './metrics.ts'
+import type { Poll } from './poller.ts'
+import type { RemotePoint } from './remote-point.ts'
+import type { ClientSettings } from './settings.ts'
+import type { ClearableSignal } from 'any-signal'
+import type { Logger, PeerId } from '@libp2p/interface'
+
+/** Registrations that one poll reads of a point; the rest is read at the next. */
+const MAX_POLLED = 10_000
+
+export interface DiscoveryInit {
+  components: RendezvousClientComponents
+  settings: Pick<ClientSettings, 'autoDial' | 'discoverFilter' | 'discoverInterval'>
+  /** The point that is named, or those to ask when none is. */
+  points: (named: PeerId | undefined) => RemotePoint[]
+  metrics: Pick<ClientMetrics, 'happened' | 'dropped'>
+  log: Logger
+  onNew: (peer: DiscoveredPeer) => void
+  onExpired: (peer: DiscoveredPeer) => void
+}
+
+/**
+ * The discovering half of the client: asks points, keeps what they list, and has the timers for it.
+ */
+export class Discovery {
+  readonly #init: DiscoveryInit
+  readonly #listings: Listings
+  readonly #discovered: Discovered
+  readonly #peerStore: PeerStoreWriter
+  readonly #poller: Poller
+  readonly #dialler: Dialler
+  readonly #pollAlarm: Alarm
+  readonly #sweepAlarm: Alarm
+  #stopping = new AbortController()
+
+  constructor (init: DiscoveryInit) {
+    const { components, settings, metrics, log } = init
+    this.#init = init
+    this.#listings = new Listings({
+      self: components.peerId,
+      records: new Records(),
+      filter: settings.discoverFilter,
+      addressOf: point => components.connectionManager.getConnections(point)[0]?.remoteAddr,
+      onDropped: (reason, point, error) => {
+        metrics.dropped(reason)
+        log('dropped a registration that %p listed: %s%s', point, reason, error == null ? '' : `, ${error.message}`)
+      }
+    })
+    this.#discovered = new Discovered({
+      onNew: listed => {
+        log('found %p in "%s" at %p', listed.record.peerId, listed.namespace, listed.point)
+        init.onNew(discoveredPeer(listed))
+        this.#dialler.onFound(listed.namespace)
+      },
+      onGone: (listed, reason) => {
+        log('%p in "%s" is gone: %s', listed.record.peerId, listed.namespace, reason === 'ended' ? 'its registration ended' : 'others took its place')
+        init.onExpired(discoveredPeer(listed))
+        this.#dialler.onGone(listed.record.peerId)
+      }
+    })
+    this.#peerStore = new PeerStoreWriter(components.peerStore, log)
+    this.#poller = new Poller(settings.discoverInterval)
+    this.#dialler = new Dialler({ components, discovered: this.#discovered, count: settings.autoDial, log })
+    this.#pollAlarm = new Alarm(() => performance.now(), () => { this.#poll() })
+    this.#sweepAlarm = new Alarm(() => Date.now(), () => {
+      this.#discovered.sweep(Date.now())
+      this.#sweepAlarm.set(this.#discovered.wakeAt)
+    })
+  }
+
+  get peers (): DiscoveredPeer[] {
+    return this.#discovered.peers(Date.now()).map(discoveredPeer)
+  }
+
+  get size (): number {
+    return this.#discovered.size
+  }
+
+  start (): void {
+    this.#stopping = new AbortController()
+    setMaxListeners(Infinity, this.#stopping.signal)
+  }
+
+  /** Looks for peers in these namespaces until the end. */
+  followAll (namespaces: string[]): void {
+    namespaces.forEach(namespace => { this.#follow(namespace, undefined) })
+    this.#dialler.start(namespaces)
+  }
+
+  /** Ends all polls, listings and dials. What is known is still there. */
+  stop (): void {
+    this.#stopping.abort()
+    this.#poller.stop()
+    this.#pollAlarm.clear()
+    this.#dialler.stop()
+  }
+
+  clear (): void {
+    this.#discovered.clear()
+    this.#sweepAlarm.clear()
+  }
+
+  onConnect (point: PeerId, isDefault: boolean): void {
+    this.#poller.of(point, isDefault).forEach(poll => { this.#askEach(poll, this.#init.points(point)) })
+  }
+
+  onDisconnect (point: PeerId, isDefault: boolean): void {
+    if (!isDefault) {
+      this.#poller.forget(point)
+    }
+  }
+
+  /** This node has been registered: others that started with it may be found in a moment. */
+  onGranted (namespace: string, point: PeerId): void {
+    this.#poller.onGranted(namespace, point, performance.now())
+    this.#pollAlarm.set(this.#poller.wakeAt)
+  }
+
+  /**
+   * @throws what `merge` throws
+   */
+  async * discover (namespace: string | undefined, points: RemotePoint[], limit: number, signal: AbortSignal | undefined): AsyncGenerator<DiscoveredPeer> {
+    const either = this.#orStopping(signal)
+
+    try {
+      const sources = points.map(point => new Pages({ listings: this.#listings, point, namespace, signal: either }))
+
+      for await (const listed of merge(sources, limit, either)) {
+        // all are written side by side, and yielded in their order
+        for (const found of listed.map(async one => this.#remember(one))) {
+          throwIfAborted(either)
+          yield discoveredPeer(await found)
+        }
+      }
+    } finally {
+      either.clear?.()
+    }
+  }
+
+  /**
+   * @throws what `RemotePoint.discover` throws
+   */
+  async page (namespace: string | undefined, point: RemotePoint, limit: number, cookie: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<DiscoverPage> {
+    const either = this.#orStopping(signal)
+
+    try {
+      const page = await this.#listings.page(point, namespace, limit, cookie, either)
+      const peers = await Promise.all(page.listed.map(async one => this.#remember(one)))
+
+      return { cookie: page.cookie, peers: peers.map(discoveredPeer) }
+    } finally {
+      either.clear?.()
+    }
+  }
+
+  /**
+   * @throws {AbortError}
+   */
+  async * watch (namespace: string, point: PeerId | undefined, signal: AbortSignal | undefined): AsyncGenerator<DiscoveredPeer> {
+    const watching = new Watching(namespace, point)
+    const poll = this.#follow(namespace, point)
+
+    try {
+      for await (const listed of watching.take(this.#discovered, this.#stopping.signal, signal)) {
+        yield discoveredPeer(listed)
+      }
+    } finally {
+      this.#poller.unfollow(poll)
+      this.#pollAlarm.set(this.#poller.wakeAt)
+    }
+  }
+
+  #follow (namespace: string, point: PeerId | undefined): Poll {
+    const poll = this.#poller.follow(namespace, point, performance.now())
+    this.#poll()
+
+    return poll
+  }
+
+  #poll (): void {
+    for (const poll of this.#poller.due(performance.now(), Math.random)) {
+      this.#askEach(poll, this.#init.points(poll.point))
+    }
+
+    this.#pollAlarm.set(this.#poller.wakeAt)
+  }
+
+  #askEach (poll: Poll, points: RemotePoint[]): void {
+    const { metrics, log } = this.#init
+    const { namespace, signal } = poll
+
+    for (const point of points.filter(({ peerId }) => this.#poller.begin(poll, peerId))) {
+      this.#ask(poll, point)
+        .catch(err => {
+          if (!signal.aborted) {
+            metrics.happened('discover:failed')
+            log('could not discover "%s" at %p - %e', namespace, point.peerId, err)
+          }
+        })
+        .finally(() => { this.#poller.end(poll, point.peerId) })
+    }
+  }
+
+  /** Reads what a point has listed since the last time. */
+  async #ask ({ namespace, signal }: Poll, point: RemotePoint): Promise<void> {
+    const cookie = this.#poller.cookie(namespace, point.peerId)
+    const pages = new Pages({ listings: this.#listings, point, namespace, cookie, signal })
+    let listed = 0
+
+    for (let page = await pages.next(MAX_POLLED); page != null; page = await pages.next(MAX_POLLED - listed)) {
+      signal.throwIfAborted()
+      await Promise.all(page.listed.map(async one => this.#remember(one, signal)))
+      signal.throwIfAborted()
+      this.#poller.keepCookie(namespace, point.peerId, page.cookie)
+      listed += page.listed.length
+    }
+
+    this.#init.log('%p listed %d registrations in "%s"%s', point.peerId, listed, namespace, cookie == null ? ' from the beginning' : ' since the last time')
+  }
+
+  /**
+   * Writes a peer to the peer store, unless a newer record of it is known, and then tells of it.
+   *
+   * @returns the peer by the newest record that is known
+   */
+  async #remember (listed: Listed, signal?: AbortSignal): Promise<Listed> {
+    const known = this.#discovered.recordOf(listed.record.peerId)
+
+    if (known == null || known.sequence <= listed.record.sequence) {
+      await this.#peerStore.write(listed.record)
+      signal?.throwIfAborted()
+    }
+
+    const found = this.#discovered.add(listed, Date.now())
+    this.#sweepAlarm.set(this.#discovered.wakeAt)
+
+    return found
+  }
+
+  /** Aborts when the caller's signal does, or this node stops; to be cleared where it can be. */
+  #orStopping (signal: AbortSignal | undefined): AbortSignal & Partial<ClearableSignal> {
+    return signal == null ? this.#stopping.signal : anySignal([signal, this.#stopping.signal])
+  }
+}

@@ -1,0 +1,74 @@
+import { equals } from 'uint8arrays/equals'
+import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
+import { usableAddresses, withAddresses } from './addresses.ts'
+import type { SignedPeerRecord } from '../protocol/peer-record.ts'
+
+/** Bytes that a record takes beside its envelope and its addresses, roughly. */
+const RECORD_OVERHEAD = 1_000
+
+/** Bytes of records that are remembered, at the most twice this: about ten thousand usual ones. */
+const MAX_REMEMBERED = 8 * 1024 * 1024
+
+/**
+ * Opens what peers have signed, and remembers it for a while: points list the same records again and
+ * again, and verifying one costs more than all else that is done with it.
+ */
+export class Records {
+  readonly #opener = new PeerRecords(0)
+  /** What was opened lately, and what was before that; the latter goes when the former is full. */
+  #recent = new Map<string, SignedPeerRecord>()
+  #before = new Map<string, SignedPeerRecord>()
+  #bytes = 0
+
+  /**
+   * @returns the record, with the addresses that can be used
+   * @throws {InvalidRecordError} when it is not what a peer has signed, or has no address that can be used
+   */
+  async open (envelope: Uint8Array): Promise<SignedPeerRecord> {
+    const key = tail(envelope)
+    const known = this.#recent.get(key) ?? this.#before.get(key)
+
+    if (known != null && equals(known.envelope, envelope)) {
+      this.#remember(key, known)
+
+      return known
+    }
+
+    const certified = await this.#opener.open(envelope).certify()
+    const addresses = usableAddresses(certified)
+
+    if (addresses.length === 0) {
+      throw new InvalidRecordError('no address of the record can be used')
+    }
+
+    const record = withAddresses(certified, addresses)
+    this.#remember(key, record)
+
+    return record
+  }
+
+  #remember (key: string, record: SignedPeerRecord): void {
+    if (this.#recent.get(key) === record) {
+      return
+    }
+
+    if (this.#bytes >= MAX_REMEMBERED) {
+      this.#before = this.#recent
+      this.#recent = new Map()
+      this.#bytes = 0
+    }
+
+    this.#recent.set(key, record)
+    this.#bytes += sizeOf(record)
+  }
+}
+
+/** Bytes that are held by keeping a record, roughly: an address has up to three times its bytes as text. */
+export function sizeOf ({ envelope }: SignedPeerRecord): number {
+  return RECORD_OVERHEAD + 4 * envelope.byteLength
+}
+
+/** The signature ends an envelope, so its last bytes tell envelopes apart. */
+function tail (envelope: Uint8Array): string {
+  return String.fromCharCode(...envelope.subarray(-32))
+}
