@@ -1,5 +1,7 @@
 /** What ends the program early, and how it is put into one line. */
 
+import { getSystemErrorMap } from 'node:util'
+
 /** The command line cannot be understood: exit code 2. */
 export class UsageError extends Error {
   static override name = 'UsageError'
@@ -16,23 +18,7 @@ export class Failure extends Error {
 export class InUseFailure extends Failure {}
 
 /** How system errors read to somebody who does not know their codes. */
-const CODES: Record<string, string> = {
-  EACCES: 'permission denied',
-  EADDRINUSE: 'the port is taken',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was cut',
-  EHOSTUNREACH: 'no route to that host',
-  EISDIR: 'it is a directory',
-  ENETUNREACH: 'no route to that network',
-  ENOENT: 'it does not exist',
-  ENOSPC: 'the disk is full',
-  ENOTDIR: 'it is not a directory',
-  ENOTFOUND: 'no such host',
-  EPERM: 'not permitted',
-  EROFS: 'the file system is read-only',
-  ETIMEDOUT: 'no answer'
-}
+const SYSTEM_ERRORS = new Map(getSystemErrorMap().values())
 
 /**
  * One line for an error. Libraries wrap the reason, so the innermost one that says something is taken.
@@ -41,7 +27,7 @@ export function describe (error: unknown): string {
   const reason = innermost(error)
   const code = reason.code ?? /\b(E[A-Z]{4,})\b/.exec(reason.message)?.[1]
 
-  return CODES[code ?? ''] ?? oneLine(reason.message === '' ? reason.name : reason.message)
+  return SYSTEM_ERRORS.get(code ?? '') ?? oneLine(reason.message === '' ? reason.name : reason.message)
 }
 
 export function oneLine (text: string): string {

@@ -92,7 +92,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     }
 
     if (store != null && store.corruptEntries > 0) {
-      output.note(`${counted(store.corruptEntries, 'damaged registration')} in ${data?.path} ${store.corruptEntries === 1 ? 'was' : 'were'} left out: ${salvageCommand(String(data?.path))} removes what is left of ${store.corruptEntries === 1 ? 'it' : 'them'}`)
+      output.note(`${counted(store.corruptEntries, 'damaged registration')} in ${data?.path} ${store.corruptEntries === 1 ? 'was' : 'were'} left out; when the point is stopped, this clears it up: ${salvageCommand(String(data?.path))}`)
     }
 
     data?.notes.forEach(note => { output.note(note) })

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,10 +12,12 @@ import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
+import { Key } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rendezvousClient } from 'libp2p-rendezvous'
-import { build, endPrograms, Program, run } from './program.ts'
+import { openDataDirectory } from '../src/data-directory.ts'
+import { build, endPrograms, Program, ROOT, run } from './program.ts'
 import type { RendezvousClient } from 'libp2p-rendezvous'
 import type { Libp2p } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
@@ -274,6 +277,36 @@ describe('a point whose database is damaged', () => {
     const after = await startPoint()
     expect(after.ready.peerId).to.equal(before.ready.peerId)
     expect((await run('discover', after.overTcp, 'my-app')).stdout).to.have.lengthOf(1)
+  })
+})
+
+describe('a point with a registration that is not as it was written', () => {
+  it('leaves it out, and says what to type', async () => {
+    const data = join(directory, 'point')
+    const opened = await openDataDirectory(data)
+    await opened.datastore.put(new Key('/rendezvous/registrations/x@y'), Uint8Array.of(1, 2, 3))
+    await opened.close()
+    const { point } = await startPoint()
+    await point.end('SIGTERM')
+
+    expect(point.stderr).to.equal(`1 damaged registration in ${data} was left out; when the point is stopped, this clears it up: npx libp2p-rendezvous salvage --data ${data}\n`)
+  })
+})
+
+describe('another start', () => {
+  it('leaves what a program uses as it is', async () => {
+    const built = async (): Promise<string[]> => Promise.all(['dist', 'packages/cli/dist'].flatMap(path => {
+      return readdirSync(join(ROOT, path), { recursive: true, encoding: 'utf8' }).map(async name => {
+        const { mtimeMs, ino } = await stat(join(ROOT, path, name))
+
+        return `${path}/${name} ${ino} ${mtimeMs}`
+      })
+    }))
+    const before = await built()
+    const { status, stderr } = spawnSync('npm', ['run', 'build', '--silent'], { cwd: ROOT, encoding: 'utf8' })
+
+    expect(status, stderr).to.equal(0)
+    expect(await built()).to.deep.equal(before)
   })
 })
 

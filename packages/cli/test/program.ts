@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import type { ChildProcess } from 'node:child_process'
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** As npm links it, and as it is started by its name. */
 const ENTRY = join(ROOT, 'node_modules/.bin/libp2p-rendezvous')
 
