@@ -22,6 +22,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 
 export const DEFAULT_TIMEOUT = 10_000
 
+/** How long a lost connection may take to come back before there is anything to tell. */
+const RECONNECT_PATIENCE = 5_000
+
 export interface ClientNode {
   node: Libp2p
   client: RendezvousClient
@@ -59,17 +62,44 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
       throw new Failure(await unknownHost(point) ?? unreachable(point, pointId, err, timeout), { cause: err })
     }
 
-    node.addEventListener('peer:disconnect', ({ detail: peer }) => {
-      if (peer.equals(pointId) && node.status === 'started') {
-        output.note(`The connection to ${point} was lost; it is tried again`)
-      }
-    })
+    watchConnection(node, pointId, message => { output.note(message) })
 
     return await work({ node, client: node.services.rendezvous, pointId })
   } finally {
     output.done()
     await node.stop()
   }
+}
+
+/**
+ * Tells of a connection that is lost for longer than it takes to make another. Some points close what is
+ * idle, which is nothing to tell of.
+ */
+export function watchConnection (node: Pick<Libp2p, 'addEventListener' | 'status'>, pointId: PeerId, note: (message: string) => void): void {
+  let timer: NodeJS.Timeout | undefined
+  let isTold = false
+
+  node.addEventListener('peer:disconnect', ({ detail: peer }) => {
+    if (peer.equals(pointId) && node.status === 'started') {
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        if (node.status === 'started') {
+          isTold = true
+          note('The connection to the point is lost; it is tried again')
+        }
+      }, RECONNECT_PATIENCE).unref()
+    }
+  })
+  node.addEventListener('peer:connect', ({ detail: peer }) => {
+    if (peer.equals(pointId)) {
+      clearTimeout(timer)
+
+      if (isTold) {
+        isTold = false
+        note('The connection to the point is back')
+      }
+    }
+  })
 }
 
 async function createNode ({ point, values, client, listen = [], announce = [] }: ClientNodeInit, timeout: number, output: Output): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {

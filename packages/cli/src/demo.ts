@@ -106,8 +106,9 @@ await expired
 say('Zoe', `and after that: ${namesOf(await everyone(zoe, 'chess'))}`)
 
 step('The point refuses a registration for a year')
-await alice.register('chess', { ttl: 365 * 24 * HOUR }).catch(({ errors: [error] }: AggregateError) => {
-  say('Alice', `${error.name}: ${error.statusText}`)
+await alice.register('chess', { ttl: 365 * 24 * HOUR }).catch(err => {
+  const { name, statusText } = err.errors?.[0] ?? err
+  say('Alice', `${name}: ${statusText}`)
 })
 
 await Promise.all([...nodes, point].map(async node => node.stop()))

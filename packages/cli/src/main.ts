@@ -91,8 +91,9 @@ function explain ({ code, message }: CommanderError, args: string[]): string {
   const problem = oneLine(message.replace('error: ', '')).replace(/\.$/, '')
   const name = args.find(arg => Object.hasOwn(commands, arg))
 
-  if (code === 'commander.unknownCommand') {
-    return `${problem}: there are ${Object.keys(commands).join(', ')}`
+  // the latter after `help`
+  if (code === 'commander.unknownCommand' || code === 'commander.help') {
+    return `unknown command '${args.find(arg => arg !== 'help')}': there are ${Object.keys(commands).join(', ')}`
   }
 
   return `${problem}${code === 'commander.unknownOption' ? alike(message, name) : ''}; see ${[PROGRAM, name, '--help'].filter(word => word != null).join(' ')}`

@@ -293,6 +293,17 @@ describe('a point with a registration that is not as it was written', () => {
   })
 })
 
+describe('the demo', () => {
+  it('shows every step of the protocol', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'packages/cli/dist/demo.js')], { encoding: 'utf8' })
+
+    expect(status, stderr).to.equal(0)
+    expect(stdout.match(/^\d\. /gm)).to.have.lengthOf(7)
+    expect(stdout).to.match(/Zoe {4}and after that: Carol, Dave$/m)
+    expect(stdout).to.match(/Alice {2}InvalidTtlError: \S/)
+  })
+})
+
 describe('another start', () => {
   it('leaves what a program uses as it is', async () => {
     const built = async (): Promise<string[]> => Promise.all(['dist', 'packages/cli/dist'].flatMap(path => {
@@ -387,6 +398,7 @@ describe('a command line that makes no sense', () => {
     }
 
     expect((await run()).code).to.equal(2)
+    expect((await run('help', 'serve')).stderr).to.deep.equal(["libp2p-rendezvous: unknown command 'serve': there are point, discover, watch, register, id, salvage"])
   })
 
   it('shows where an error comes from when it is asked to', async () => {

@@ -3,9 +3,9 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { checkAnnounced } from '../src/addresses.ts'
-import { DEFAULT_TIMEOUT, unreachable } from '../src/client-node.ts'
+import { DEFAULT_TIMEOUT, unreachable, watchConnection } from '../src/client-node.ts'
 import { commandLine, commands } from '../src/commands.ts'
 import { peerTable, peerToJson, registrations } from '../src/discover.ts'
 import { parseDuration } from '../src/durations.ts'
@@ -19,6 +19,7 @@ import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, ref
 import { DEFAULT_INTERVAL, peerLines } from '../src/watch.ts'
 import { Status } from 'libp2p-rendezvous'
 import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from 'libp2p-rendezvous'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 
 const id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 const other = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -125,6 +126,57 @@ describe('why a point could not be dialled', () => {
     [new Event('error'), `${point} cannot be reached (the connection failed): check that the point is running and that the address is right`]
   ])('%#', (err, line) => {
     expect(unreachable(point, id, err, 10_000)).to.equal(line)
+  })
+})
+
+describe('a lost connection', () => {
+  function watched (): { notes: string[], node: any, lose: (peer?: PeerId) => void, make: () => void } {
+    const notes: string[] = []
+    const node = Object.assign(new TypedEventEmitter<any>(), { status: 'started' as Libp2p['status'] })
+    watchConnection(node, id, note => notes.push(note))
+
+    return {
+      notes,
+      node,
+      lose: (peer = id) => { node.safeDispatchEvent('peer:disconnect', { detail: peer }) },
+      make: () => { node.safeDispatchEvent('peer:connect', { detail: id }) }
+    }
+  }
+
+  beforeEach(() => { vi.useFakeTimers() })
+  afterEach(() => { vi.useRealTimers() })
+
+  it('is nothing to tell of when it comes back, as where a point closes what is idle', () => {
+    const { notes, lose, make } = watched()
+
+    for (let i = 0; i < 3; i++) {
+      lose()
+      vi.advanceTimersByTime(4_000)
+      make()
+      vi.advanceTimersByTime(10_000)
+    }
+
+    expect(notes).to.deep.equal([])
+  })
+
+  it('is told of when it does not come back at once, and so is its return', () => {
+    const { notes, lose, make } = watched()
+    lose()
+    vi.advanceTimersByTime(60_000)
+    expect(notes).to.deep.equal(['The connection to the point is lost; it is tried again'])
+    make()
+    make()
+    expect(notes.slice(1)).to.deep.equal(['The connection to the point is back'])
+  })
+
+  it("is nothing to tell of when it is another peer's, or when the program ends", () => {
+    const { notes, lose, node } = watched()
+    lose(other)
+    vi.advanceTimersByTime(60_000)
+    lose()
+    node.status = 'stopping'
+    vi.advanceTimersByTime(60_000)
+    expect(notes).to.deep.equal([])
   })
 })
 
