@@ -218,6 +218,7 @@ describe('what is in the way of a point', () => {
 
     for (const [args, line] of [
       [['id', '--identity', directory], `${directory} is a directory: name a file with --identity`],
+      [['id', '--identity', join(directory, 'thesis.txt', 'below')], `${join(directory, 'thesis.txt', 'below')} is below something that is no directory: name a file with --identity`],
       [['register', point, 'my-app', '--identity', join(directory, 'thesis.txt')], `${join(directory, 'thesis.txt')} is not a libp2p private key: choose another file with --identity`]
     ] as Array<[string[], string]>) {
       expect(await run(...args)).to.deep.equal({ code: 1, stdout: [], stderr: [`libp2p-rendezvous: ${line}`] })
