@@ -29,13 +29,9 @@ export const limitFlags = {
  * @throws {UsageError}
  */
 export function pointInit (values: FlagValues<typeof limitFlags>): RendezvousPointInit {
-  const given = Object.keys(limitFlags)
-    .map(key => [key, values[key as keyof typeof limitFlags]] as const)
-    .filter(([, value]) => value != null)
-
   checkLifetimes(values)
 
-  return Object.fromEntries(given)
+  return Object.fromEntries(Object.entries(values).filter(([key]) => key in limitFlags))
 }
 
 type Lifetimes = Record<'minTtl' | 'defaultTtl' | 'maxTtl', number>
