@@ -1,4 +1,4 @@
-import { serviceCapabilities } from '@libp2p/interface'
+import { serviceCapabilities, TimeoutError } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
@@ -368,7 +368,14 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   /** A store that does not answer must not keep the point from stopping. */
   async #inTime <T> (answer: MaybePromise<T>): Promise<T> {
-    return raceSignal(Promise.resolve(answer), AbortSignal.timeout(this.#settings.requestTimeout))
+    const controller = new AbortController()
+    const timer = setTimeout(() => { controller.abort(new TimeoutError('The store did not answer')) }, this.#settings.requestTimeout)
+
+    try {
+      return await raceSignal(Promise.resolve(answer), controller.signal)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 
