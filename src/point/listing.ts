@@ -48,12 +48,14 @@ interface EncodedRegister {
 export function encodeListing (page: Page, namespace: string | undefined, now: number): Listing {
   const registers: EncodedRegister[] = []
   let length = 0
+  // Stryker disable next-line StringLiteral: any name would do that is encoded as it is
   let name = ''
   let encodedName = encoder.encode(name)
   let cursor = page.cursor
 
   for (const registration of page.registrations) {
     // most pages are of one namespace
+    // Stryker disable next-line ConditionalExpression: it saves encoding the same name again
     if (registration.namespace !== name) {
       name = registration.namespace
       encodedName = encoder.encode(name)

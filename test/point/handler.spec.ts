@@ -1,14 +1,18 @@
 import { RecordEnvelope } from '@libp2p/peer-record'
+import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Refusal } from '../../src/point/checks.ts'
 import { decodeRequest } from '../../src/point/codec.ts'
+import { encodeCookie } from '../../src/point/cookie.ts'
 import { refuse } from '../../src/point/handler.ts'
+import { pointSettings } from '../../src/point/settings.ts'
 import { Message } from '../../src/protocol/message.ts'
 import { Status } from '../../src/protocol/errors.ts'
+import { sealPeerRecord } from '../../src/protocol/peer-record.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { badRecords, envelope, identity } from '../fixtures/records.ts'
 import { CONNECTION, discover, handlerOf, NOW, register, unregister } from '../fixtures/requests.ts'
-import type { Authorize, AuthorizeRequest } from '../../src/point/types.ts'
+import type { Authorize, AuthorizeRequest, RendezvousPointInit } from '../../src/point/types.ts'
 import type { RegistrationStore } from '../../src/store/types.ts'
 import type { Identity } from '../fixtures/records.ts'
 
@@ -384,6 +388,14 @@ describe('DISCOVER', () => {
     expect(await statusWith('my-app', Uint8Array.from([...(cookie ?? []), 0xc3]))).toBe(Status.E_INVALID_COOKIE)
   })
 
+  it('says what is wrong with a cookie', async () => {
+    const { ask } = await filled(1)
+    const textWith = async (namespace: string, cookie: Uint8Array): Promise<unknown> => (await ask(alice.peerId, discover(namespace, { cookie }))).message?.discoverResponse?.statusText
+
+    expect(await textWith('my-app', encodeCookie({ cursor: 1, namespace: 'other' }))).toBe('the cookie was made for another namespace')
+    expect(await textWith('my-app', encodeCookie({ cursor: 1, namespace: 'my-app' }))).toBe('the cookie was made by another store')
+  })
+
   it('says what was refused', async () => {
     await expect(handlerOf().ask(alice.peerId, discover('my-app', { cookie: Uint8Array.of(1) }))).resolves.toMatchObject({
       message: { type: 'DISCOVER_RESPONSE', discoverResponse: { registrations: [], status: Status.E_INVALID_COOKIE, statusText: 'the cookie is malformed' } },
@@ -418,6 +430,67 @@ describe('DISCOVER', () => {
 
     const throughout = Array.from({ length: 200 }, (_, i) => i)
     expect(listed.filter(number => number < 200)).toEqual(throughout)
+  })
+})
+
+describe('a peer that can read records of one form only', () => {
+  const reads = 'libp2p-routing-state'
+  let readable: Uint8Array
+
+  beforeAll(async () => {
+    readable = await sealPeerRecord({ peerId: bob.peerId, multiaddrs: [multiaddr('/ip4/10.0.0.1/tcp/4001')], sequence: 1n, domain: reads }, bob.privateKey)
+  })
+
+  /** Registers peers in turn, `1` those whose record can be read and `0` others. */
+  function registered (forms: string, init: RendezvousPointInit = {}): ReturnType<typeof handlerOf> {
+    const handler = handlerOf(init)
+
+    Array.from(forms, (form, i) => handler.store.register({
+      namespace: 'my-app', peer: `peer ${i}`, signedPeerRecord: form === '1' ? readable : record, ttl: HOUR
+    }, pointSettings({}), NOW))
+
+    return handler
+  }
+
+  it('is listed those, and whoever can read all is listed all', async () => {
+    const { ask } = registered('0110')
+
+    expect(await ask(alice.peerId, discover('my-app'), { reads })).toMatchObject({ work: 0, outcome: { registrations: 2 }, message: { discoverResponse: { registrations: [{ signedPeerRecord: readable }, { signedPeerRecord: readable }] } } })
+    expect(await ask(alice.peerId, discover('my-app'))).toMatchObject({ work: 0, outcome: { registrations: 4 } })
+  })
+
+  it('is listed as many as it asked for, whatever lies between, and goes on behind them', async () => {
+    const { ask } = registered('0010110')
+    const first = await ask(alice.peerId, discover('my-app', { limit: 2n }), { reads })
+    const second = await ask(alice.peerId, discover('my-app', { limit: 2n, cookie: first.message?.discoverResponse?.cookie }), { reads })
+    const third = await ask(alice.peerId, discover('my-app', { limit: 2n, cookie: second.message?.discoverResponse?.cookie }), { reads })
+
+    expect([first, second, third].map(({ outcome, work }) => ({ outcome, work }))).toMatchObject([
+      { outcome: { registrations: 2 }, work: 0 },
+      { outcome: { registrations: 1 }, work: 0 },
+      // what is left cannot be read, and the page behind it is empty
+      { outcome: { registrations: 0 }, work: 1 }
+    ])
+  })
+
+  it.each([
+    ['nothing is registered', '', 0, 0],
+    ['the first page has some', '01', 1, 0],
+    ['the second page has some', '00011', 1, 1],
+    ['the fifth page has some', '0000000001', 1, 4],
+    ['the sixth page has some', '00000000001', 0, 4],
+    ['there is none', '000', 0, 2]
+  ])('has up to five pages looked through for it: %s', async (_, forms, registrations, work) => {
+    const { ask } = registered(forms, { maxDiscoverLimit: 2 })
+
+    expect(await ask(alice.peerId, discover('my-app'), { reads })).toMatchObject({ outcome: { registrations }, work })
+  })
+
+  it('finds with the next request what was further behind', async () => {
+    const { ask } = registered('00000000001', { maxDiscoverLimit: 2 })
+    const { message } = await ask(alice.peerId, discover('my-app'), { reads })
+
+    expect(await ask(alice.peerId, discover('my-app', { cookie: message?.discoverResponse?.cookie }), { reads })).toMatchObject({ outcome: { registrations: 1 }, work: 0 })
   })
 })
 
@@ -559,7 +632,7 @@ describe('a store that cannot be reached', () => {
     for (const request of [register('my-app', record), discover('my-app')]) {
       const { message, outcome, response } = await ask(alice.peerId, request)
 
-      expect((message?.registerResponse ?? message?.discoverResponse)?.status).toBe(Status.E_UNAVAILABLE)
+      expect(message?.registerResponse ?? message?.discoverResponse).toMatchObject({ status: Status.E_UNAVAILABLE, statusText: 'the store of this point cannot be reached' })
       expect(outcome).toMatchObject({ cause: failure })
       expect(new TextDecoder().decode(response)).not.toContain('secret')
     }

@@ -108,6 +108,15 @@ describe('a page that is too large for one message', () => {
     expect(Math.min(...sizes.slice(0, -1))).toBeGreaterThan(MIB - 17_000)
   })
 
+  it('ends where the next registration would leave no room for status and cookie', () => {
+    // tags and lengths of the registration and what is in it: 13 bytes beside the record
+    const registration = { namespace: 'x', peer: 'peer', expires: NOW + 1_000, sequence: 7 }
+    const listed = (length: number): number => encodeListing({ registrations: [{ ...registration, signedPeerRecord: new Uint8Array(length) }], cursor: 7 }, undefined, NOW).registrations
+
+    expect(listed(MIB - 512 - 13)).toBe(1)
+    expect(listed(MIB - 512 - 12)).toBe(0)
+  })
+
   it('holds at least one, if it is as large as a request may ever be', () => {
     const registration = { namespace: 'x'.repeat(255), peer: 'peer', signedPeerRecord: new Uint8Array(MIB / 2), expires: NOW + 1_000, sequence: 7 }
 

@@ -3,7 +3,7 @@ import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { multiaddr } from '@multiformats/multiaddr'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { PeerRecords, sealPeerRecord } from '../../src/protocol/peer-record.ts'
+import { checkDomain, domainOf, InvalidRecordError, otherDomain, PeerRecords, sealPeerRecord } from '../../src/protocol/peer-record.ts'
 import { badRecords, envelope, identity } from '../fixtures/records.ts'
 import type { Identity } from '../fixtures/records.ts'
 
@@ -127,6 +127,17 @@ describe('a record that is refused', () => {
     }
   })
 
+  it('is known by a name', () => {
+    expect(InvalidRecordError.name).toBe('InvalidRecordError')
+  })
+
+  it('is refused whatever options it is certified with', async () => {
+    const short = RecordEnvelope.createFromProtobuf(await envelope(alice))
+    short.signature = short.signature.slice(1)
+
+    await expect(new PeerRecords(10).open(short.marshal()).certify({})).rejects.toThrow('the signature does not match the record')
+  })
+
   it('stops verifying when it is told to', async () => {
     vi.spyOn(RecordEnvelope.prototype, 'validate').mockImplementation(async (_, options) => {
       options?.signal?.throwIfAborted()
@@ -177,6 +188,40 @@ describe('a record that is known', () => {
     expect(verified.count).toBe(1)
   })
 
+  it('is one of as many as there is room for, and those before make room', async () => {
+    const records = new PeerRecords(4)
+    const all = await Promise.all(Array.from({ length: 9 }, async (_, i) => envelope(alice, { sequence: BigInt(i) })))
+    const verified = verifications()
+    const certifyAll = async (some: Uint8Array[]): Promise<number> => {
+      for (const bytes of some) {
+        await certify(records, bytes)
+      }
+
+      return verified.count
+    }
+
+    expect(await certifyAll(all.slice(0, 4))).toBe(4)
+    expect(await certifyAll(all.slice(0, 4))).toBe(4)
+    expect(await certifyAll(all.slice(4))).toBe(9)
+    expect(await certifyAll(all.slice(4, 8))).toBe(9)
+    expect(await certifyAll(all.slice(0, 4))).toBe(13)
+  })
+
+  it('takes no more room when it is used again', async () => {
+    const records = new PeerRecords(4)
+    const other = await envelope(bob)
+    const used = await envelope(alice)
+    const verified = verifications()
+    await certify(records, other)
+
+    for (let time = 0; time < 20; time++) {
+      await certify(records, used)
+    }
+
+    await certify(records, other)
+    expect(verified.count).toBe(2)
+  })
+
   it('stays known while it is used, and those that are not make room', async () => {
     const records = new PeerRecords(4)
     const all = await Promise.all(Array.from({ length: 12 }, async (_, i) => envelope(alice, { sequence: BigInt(i) })))
@@ -205,5 +250,37 @@ describe('a record that is known', () => {
     const verified = verifications()
     await certify(records, large[0] as Uint8Array)
     expect(verified.count).toBe(1)
+  })
+})
+
+describe('the form of a record', () => {
+  it.each(['libp2p-peer-record', 'libp2p-routing-state'] as const)('is told from its envelope: %s', async domain => {
+    const bytes = await sealPeerRecord({ peerId: alice.peerId, multiaddrs: [multiaddr('/ip4/10.0.0.1/tcp/4001')], sequence: 1n, domain }, alice.privateKey)
+
+    expect(domainOf(bytes)).toBe(domain)
+    expect(domainOf(Uint8Array.from([0x7a, 2, 1, 1, ...bytes]))).toBe(domain)
+    expect(await new PeerRecords(10).open(bytes).certify()).toMatchObject({ domain })
+  })
+
+  it('is that of RFC 0003 where it is called so', async () => {
+    const bytes = await sealPeerRecord({ peerId: alice.peerId, multiaddrs: [], sequence: 1n, domain: 'libp2p-routing-state' }, alice.privateKey)
+
+    expect(new TextDecoder().decode(RecordEnvelope.createFromProtobuf(bytes).payloadType)).toBe('/libp2p/routing-state-record')
+  })
+
+  it('is unknown where there is none', async () => {
+    expect(domainOf(await envelope(alice, { codec: Uint8Array.of(3, 2) }))).toBeUndefined()
+    expect(domainOf(new Uint8Array())).toBeUndefined()
+    expect(domainOf(Uint8Array.of(0x1a, 1, 1))).toBeUndefined()
+  })
+
+  it('is one of two', () => {
+    expect(otherDomain('libp2p-peer-record')).toBe('libp2p-routing-state')
+    expect(otherDomain('libp2p-routing-state')).toBe('libp2p-peer-record')
+    expect(() => { checkDomain('libp2p-routing-state') }).not.toThrow()
+    expect(() => { checkDomain('other') }).toThrow(expect.objectContaining({
+      name: 'InvalidParametersError',
+      message: 'recordDomain must be one of libp2p-peer-record and libp2p-routing-state, not other'
+    }))
   })
 })
