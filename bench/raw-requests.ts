@@ -1,10 +1,10 @@
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
+import { lpStream } from '@libp2p/utils'
 import { yamux } from '@libp2p/yamux'
 import * as lp from 'it-length-prefixed'
 import { createLibp2p } from 'libp2p'
 import { PROTOCOL_ID } from 'libp2p-rendezvous'
-import { readMessages } from '../dist/client/read-messages.js'
 import { Message } from '../dist/protocol/message.js'
 import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
 
@@ -31,13 +31,12 @@ export function framed (message: Uint8Array): Uint8Array {
 /** A function that asks once, and waits for the answer; all on one stream. */
 export async function rawRequests (connection: Connection, namespace: string): Promise<() => Promise<void>> {
   const stream = await connection.newStream(PROTOCOL_ID)
-  const responses = readMessages(stream, { maxMessageSize: 2 ** 21 })
+  const responses = lpStream(stream, { maxDataLength: 2 ** 21 })
   const request = discover(namespace)
 
   return async () => {
     stream.send(request)
-    const { value } = await responses.next()
-    const { discoverResponse } = Message.decode(value ?? new Uint8Array())
+    const { discoverResponse } = Message.decode(await responses.read())
 
     if (discoverResponse?.status !== Message.ResponseStatus.OK) {
       throw new Error(`Not answered, but ${discoverResponse?.status}`)

@@ -3,82 +3,53 @@ import { setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 
 /**
- * The time that a piece of work has. It ends when the time is over, when the caller's signal aborts, or
- * when it is told to, and is to be cleared when the work is done before.
+ * The time that a piece of work has: a signal that aborts when the time is over, when the caller's signal
+ * does, or when it is told to. It is to be cleared when the work is done before, so that nothing of it
+ * stays on the caller's signal.
  */
 export class Deadline {
-  readonly #signal: AbortSignal | undefined
+  readonly #controller = new AbortController()
+  readonly signal = this.#controller.signal
+  readonly #caller: AbortSignal | undefined
   readonly #timer: ReturnType<typeof setTimeout>
-  /** Made only for work that takes one: most work is done in microseconds and takes none. */
-  #controller: AbortController | undefined
-  #reason: Error | undefined
-
-  /** Ends what is being done now. */
-  onEnd: ((reason: Error) => void) | undefined
 
   /**
    * @param ms - milliseconds
    * @param what - what is being done, for the error's message
    */
-  constructor (ms: number, what: string, signal?: AbortSignal) {
-    this.#signal = signal
+  constructor (ms: number, what: string, caller?: AbortSignal) {
+    setMaxListeners(Infinity, this.signal)
+    this.#caller = caller
     this.#timer = setTimeout(() => { this.end(new TimeoutError(`${what} took longer than ${ms} ms`)) }, ms)
-    signal?.addEventListener('abort', this.#onAbort)
+    caller?.addEventListener('abort', this.#onAbort)
 
-    if (signal?.aborted === true) {
+    if (caller?.aborted === true) {
       this.#onAbort()
     }
   }
 
   get isOver (): boolean {
-    return this.#reason != null
-  }
-
-  /** Aborts when the deadline ends. */
-  get signal (): AbortSignal {
-    if (this.#controller == null) {
-      this.#controller = new AbortController()
-      setMaxListeners(Infinity, this.#controller.signal)
-
-      if (this.#reason != null) {
-        this.#controller.abort(this.#reason)
-      }
-    }
-
-    return this.#controller.signal
-  }
-
-  /**
-   * @throws {TimeoutError} when the time is over
-   * @throws {AbortError} when the caller's signal has aborted
-   */
-  throwIfOver (): void {
-    if (this.#reason != null) {
-      throw this.#reason
-    }
+    return this.signal.aborted
   }
 
   /**
    * Waits for something no longer than the deadline.
    *
-   * @throws what `throwIfOver` throws
+   * @throws {TimeoutError} when the time is over
+   * @throws {AbortError} when the caller's signal has aborted
    */
   async race <T> (work: Promise<T>): Promise<T> {
     return raceSignal(work, this.signal)
   }
 
   end (reason: Error): void {
-    if (this.#reason == null) {
-      this.#reason = reason
-      this.clear()
-      this.#controller?.abort(reason)
-      this.onEnd?.(reason)
-    }
+    this.clear()
+    this.#controller.abort(reason)
   }
 
   clear (): void {
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#caller?.removeEventListener('abort', this.#onAbort)
   }
 
   readonly #onAbort = (): void => { this.end(new AbortError()) }

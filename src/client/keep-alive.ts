@@ -1,29 +1,30 @@
-import { AbortError } from '@libp2p/interface'
+import { ProtocolError } from '@libp2p/interface'
 import { isPermanent, NoAddressesError, RendezvousError } from '../protocol/errors.ts'
-import { MAX_SLEEP, refreshDelay, retryDelay } from './schedule.ts'
-import { Stopwatch } from './stopwatch.ts'
+import { markDelay, refreshDelay, retryDelay } from './schedule.ts'
 import type { Registration, RegistrationFailedDetail } from './types.ts'
-import type { OwnRecord, SealedRecord } from './own-record.ts'
 import type { PeerId } from '@libp2p/interface'
 
 export interface KeepAliveInit {
-  record: Pick<OwnRecord, 'seal' | 'fingerprint'>
   autoRefresh: boolean
   /** Milliseconds. */
   refreshBuffer: number
-  /** Asks a point for a registration, and resolves to the TTL it grants in milliseconds. */
-  register: (point: PeerId, namespace: string, record: SealedRecord, ttl: number, signal?: AbortSignal) => Promise<number>
-  onGranted: (registration: Registration) => void
-  onFailed: (failure: RegistrationFailedDetail) => void
-  onExpired: (registration: Registration) => void
+  /** Numbers from 0 to 1, as Math.random gives them. */
+  random: () => number
 }
 
-export interface KeepOptions {
-  /** Milliseconds. */
-  ttl: number
-  /** Whether it is meant for this point, which is then returned to when it is lost. */
-  isNamed?: boolean
-  signal?: AbortSignal | undefined
+/** Something to ask a point; what comes of it is to be told. */
+export interface Ask {
+  /**
+   * `register` is for the registration. `confirm` is whether the point still has it, by a cookie from
+   * before the connection was lost; without a cookie it only gets one.
+   */
+  readonly what: 'register' | 'confirm'
+  readonly cookie: Uint8Array | undefined
+  readonly kept: Kept
+  /** When it was asked, by the clock that all is told by. */
+  readonly at: number
+  /** Whether it is asked because the point came back. */
+  readonly isReturn: boolean
 }
 
 /** What a point was asked to register. */
@@ -34,128 +35,308 @@ export interface Asked {
   isHeld: boolean
 }
 
-/** A namespace that is to be kept registered at a point. */
-interface Slot {
+/** What is done next about a registration. */
+type Next =
+  /** It is time to ask at `at`, or as soon as the point comes back where that is a reason to. */
+  | { is: 'due', what: Ask['what'], at: number, onReturn: boolean, isReturn?: boolean }
+  /** The point is being asked; of several requests, the last one decides how it goes on. */
+  | { is: 'asked', ask: Ask }
+  /** There is nothing to send until this node has an address. */
+  | { is: 'without address' }
+  /** Nothing more is asked for: what is held is left to lapse. */
+  | { is: 'ended' }
+
+/** A namespace that is to be kept registered at a point. Times are by the clock that all is told by. */
+interface Kept {
   readonly namespace: string
   readonly point: PeerId
   ttl: number
+  /** Whether it is meant for this point, which is then returned to when it is lost. */
   isNamed: boolean
+  next: Next
   /** What the point granted last and has not lapsed. */
-  held: { registration: Registration, since: Stopwatch } | undefined
-  /** When to ask again; absent while only something that happens can be a reason to. */
-  next: { delay: number, since: Stopwatch } | undefined
-  /** Attempts that failed, in a row. */
+  held?: { registration: Registration, until: number, refreshAt: number } | undefined
+  /** The connection was lost since, and with it perhaps what the point held; with its last cookie before. */
+  doubt?: { cookie: Uint8Array | undefined } | undefined
+  /** Requests that failed, in a row. */
   failures: number
   /** Connections that were lost, in a row, before it was time to refresh. */
   losses: number
-  /** The point may have lost what it held, or could not be reached. */
-  isLost: boolean
-  /** Nothing more is asked for: what is held is left to lapse. */
-  isEnded: boolean
   /** The fingerprint of the record that was sent last. */
-  sent: string | undefined
-  /** Requests on their way. */
-  pending: number
-  timer?: ReturnType<typeof setTimeout> | undefined
+  sent?: string | undefined
 }
 
 /**
- * Keeps namespaces registered at points: renews registrations before they lapse, sends the new record
- * after the addresses changed, and tries again after failures, with growing pauses.
+ * Decides how namespaces are kept registered at points: when registrations are renewed, when the new
+ * record is sent after the addresses changed, and when it is tried again after failures, with growing
+ * pauses. It is told the time, in milliseconds that never run backwards, and what comes of what it asks
+ * for; whoever runs it looks after `wakeAt` for what has expired and what is due.
  */
 export class KeepAlive {
   readonly #init: KeepAliveInit
-  readonly #slots = new Map<string, Slot>()
+  readonly #kept = new Map<string, Kept>()
 
   constructor (init: KeepAliveInit) {
     this.#init = init
   }
 
-  /** What is held now. */
-  get registrations (): Registration[] {
-    return [...this.#slots.values()].flatMap(slot => timeLeft(slot) > 0 ? slot.held?.registration ?? [] : [])
+  /** What is held at a time. */
+  registrations (now: number): Registration[] {
+    return [...this.#kept.values()].flatMap(({ held }) => held != null && held.until > now ? held.registration : [])
   }
 
   /** Whether a namespace is kept at a point. */
   has (namespace: string, point: PeerId): boolean {
-    return this.#slots.get(slotKey(namespace, point))?.isEnded === false
+    const kept = this.#kept.get(keyOf(namespace, point))
+
+    return kept != null && kept.next.is !== 'ended'
   }
 
-  /**
-   * Registers a namespace at a point and keeps it registered. Resolves to the first grant; when that
-   * fails, it is rejected and the registration is tried again later, unless that cannot help.
-   *
-   * @throws what `register` throws, and NoAddressesError
-   * @throws {AbortError}
-   */
-  async keep (namespace: string, point: PeerId, { ttl, isNamed = false, signal }: KeepOptions): Promise<Registration> {
-    const key = slotKey(namespace, point)
-    const slot = this.#slots.get(key) ?? newSlot(namespace, point, ttl)
-    const isNew = !this.has(namespace, point)
-    slot.ttl = ttl
-    slot.isNamed ||= isNamed
-    slot.isEnded = false
-    this.#slots.set(key, slot)
+  /** Whether anything is kept at a point by name, so that it is returned to when it is lost. */
+  returnsTo (point: PeerId): boolean {
+    return this.#at(point).some(({ isNamed }) => isNamed)
+  }
 
-    try {
-      return await this.#register(slot, signal)
-    } catch (err) {
-      if (isNew && signal?.aborted === true && this.#isKept(slot) && slot.pending === 0) {
-        // the caller no longer wants what it had asked for
-        this.#end(slot)
+  /** Whether what was asked for is still wanted: it may have been released meanwhile. */
+  isWanted ({ kept }: Ask): boolean {
+    return this.#kept.get(keyOf(kept.namespace, kept.point)) === kept
+  }
+
+  /** When something expires or is due; infinite when nothing will be. */
+  get wakeAt (): number {
+    return Math.min(...[...this.#kept.values()].flatMap(({ held, next }) => [
+      held?.until ?? Infinity,
+      next.is === 'due' ? next.at : Infinity
+    ]))
+  }
+
+  /** What has expired. */
+  expire (now: number): Registration[] {
+    return [...this.#kept.values()].flatMap(kept => {
+      const { held, next } = kept
+
+      if (held == null || held.until > now) {
+        return []
       }
 
-      throw err
-    }
+      kept.held = undefined
+      kept.doubt = undefined
+
+      if (next.is === 'ended') {
+        this.#remove(kept)
+      } else if (next.is === 'due') {
+        // there is nothing left to confirm
+        next.what = 'register'
+      }
+
+      return held.registration
+    })
+  }
+
+  /** What is to be asked now. */
+  due (now: number): Ask[] {
+    return [...this.#kept.values()].flatMap(kept => {
+      const { next } = kept
+
+      return next.is === 'due' && next.at <= now ? this.#ask(kept, next.what, now, next.isReturn) : []
+    })
   }
 
   /**
-   * Keeps a namespace registered no longer, at the given point or at any. What is on its way to a
-   * point stays ahead of what is sent there from now on.
+   * Registers a namespace at a point and keeps it registered.
+   *
+   * @param ttl - milliseconds
+   * @param isNamed - whether it is meant for this point, which is then returned to when it is lost
+   * @returns what is to be asked now
+   */
+  keep (namespace: string, point: PeerId, { ttl, isNamed = false }: { ttl: number, isNamed?: boolean }, now: number): Ask {
+    const key = keyOf(namespace, point)
+    const kept = this.#kept.get(key) ?? { namespace, point, ttl, isNamed, next: { is: 'ended' }, failures: 0, losses: 0 }
+    kept.ttl = ttl
+    kept.isNamed ||= isNamed
+    this.#kept.set(key, kept)
+
+    return this.#ask(kept, 'register', now)
+  }
+
+  /**
+   * Keeps a namespace registered no longer, at the given point or at any. What comes of what was asked
+   * before does not count any more.
    *
    * @returns the points where it was kept
    */
   release (namespace: string, point?: PeerId): PeerId[] {
-    const slots = [...this.#slots.values()].filter(slot => slot.namespace === namespace && (point == null || slot.point.equals(point)))
-    slots.forEach(slot => { this.#remove(slot) })
+    const released = [...this.#kept.values()].filter(kept => kept.namespace === namespace && (point == null || kept.point.equals(point)))
+    released.forEach(kept => { this.#remove(kept) })
 
-    return slots.map(({ point }) => point)
+    return released.map(({ point }) => point)
   }
 
-  /** The point can be reached: what it may have lost is registered at once. */
-  onConnect (point: PeerId): void {
-    for (const slot of this.#at(point)) {
-      if (slot.isLost && slot.pending === 0) {
-        this.#tryAgain(slot)
+  /**
+   * A request is about to be sent.
+   *
+   * @param fingerprint - of the record in it
+   * @returns whether it is still wanted
+   */
+  send (ask: Ask, fingerprint: string): boolean {
+    ask.kept.sent = fingerprint
+
+    return this.isWanted(ask)
+  }
+
+  /**
+   * A point granted a registration.
+   *
+   * @param hasCookie - whether the point has given a cookie by which it can be asked later
+   * @returns what to report when the registration cannot be kept
+   */
+  grant (ask: Ask, registration: Registration, hasCookie: boolean, now: number): RegistrationFailedDetail | undefined {
+    const { kept, at } = ask
+    const { autoRefresh, refreshBuffer, random } = this.#init
+
+    if (!this.isWanted(ask)) {
+      return
+    }
+
+    // from before the request, so that it is renewed in time by the point's clock as well
+    const until = at + registration.ttl
+    const refreshAt = at + refreshDelay(registration.ttl, refreshBuffer, random())
+    kept.held = { registration, until, refreshAt }
+    kept.failures = 0
+    kept.losses = kept.doubt == null ? 0 : kept.losses
+    kept.doubt = undefined
+
+    if (isLast(ask)) {
+      kept.next = autoRefresh ? dueAt('register', refreshAt) : { is: 'ended' }
+
+      if (autoRefresh && !hasCookie) {
+        this.#askSooner(kept, 'confirm', at + markDelay(random()))
+      }
+    }
+
+    if (autoRefresh && refreshAt >= until) {
+      const error = new ProtocolError(`The point ${kept.point} grants "${kept.namespace}" for ${registration.ttl / 1_000} s only: it is not renewed before it ends`)
+
+      return { namespace: kept.namespace, point: kept.point, error, willRetry: true, retryIn: refreshAt - now }
+    }
+  }
+
+  /** The point knew the cookie, so it still has what it had; or it gave one. */
+  confirm (ask: Ask, now: number): void {
+    const { kept } = ask
+
+    if (!this.isWanted(ask) || !isLast(ask)) {
+      return
+    }
+
+    kept.failures = 0
+
+    if (ask.cookie != null) {
+      kept.doubt = undefined
+    }
+
+    this.#goOn(kept, now)
+  }
+
+  /** The point has forgotten its cookie, and with it what it held; or it gives none. */
+  forget (ask: Ask, now: number): void {
+    const { kept } = ask
+
+    if (!this.isWanted(ask) || !isLast(ask)) {
+      return
+    }
+
+    if (ask.cookie == null) {
+      this.#goOn(kept, now)
+    } else {
+      kept.next = dueAt('register', now)
+    }
+  }
+
+  /**
+   * A request failed.
+   *
+   * @returns how it goes on; undefined when it is no longer wanted
+   */
+  fail (ask: Ask, error: Error, now: number): RegistrationFailedDetail | undefined {
+    const { kept } = ask
+
+    if (!this.isWanted(ask)) {
+      return
+    }
+
+    if (isLast(ask)) {
+      kept.next = ask.what === 'register' ? this.#afterFailure(ask, error, now) : this.#unconfirmed(ask, error, now)
+    }
+
+    const { namespace, point, next } = kept
+    this.#removeIfOver(kept)
+
+    return { namespace, point, error, willRetry: next.is !== 'ended', retryIn: next.is === 'due' ? next.at - now : undefined }
+  }
+
+  /**
+   * The caller who wanted it no longer does.
+   *
+   * @param isNew - whether it was not kept before that call
+   */
+  abort (ask: Ask, isNew: boolean, now: number): void {
+    const { kept } = ask
+
+    if (this.isWanted(ask) && isLast(ask)) {
+      if (isNew) {
+        kept.next = { is: 'ended' }
+        this.#removeIfOver(kept)
+      } else {
+        this.#goOn(kept, now)
+      }
+    }
+  }
+
+  /** The point can be reached again. */
+  onConnect (point: PeerId, now: number): void {
+    for (const { next } of this.#at(point)) {
+      if (next.is === 'due' && next.onReturn) {
+        next.at = Math.min(next.at, now)
+        next.isReturn = true
       }
     }
   }
 
   /**
-   * The connection to the point was lost, and with it perhaps what it held: it is asked again soon. A
-   * point that ends connections again and again, because it has too many, is asked less and less often.
+   * The connection to the point was lost, and with it perhaps what it held: it is asked soon. A point
+   * that ends connections again and again, because nothing is done on them or it has too many, is asked
+   * less and less often.
    *
    * @param isUsed - whether it is a point for this client also without a connection
+   * @param cookieOf - the last cookie that the point gave for a namespace
    */
-  onDisconnect (point: PeerId, isUsed: boolean): void {
-    for (const slot of this.#at(point)) {
-      slot.isLost = true
+  onDisconnect (point: PeerId, isUsed: boolean, cookieOf: (namespace: string) => Uint8Array | undefined, now: number): void {
+    for (const kept of this.#at(point)) {
+      if (!isUsed && !kept.isNamed) {
+        kept.next = { is: 'ended' }
+        kept.sent = undefined
+        this.#removeIfOver(kept)
+      } else if (kept.held != null) {
+        kept.doubt ??= { cookie: cookieOf(kept.namespace) }
+        kept.losses++
 
-      if (!isUsed && !slot.isNamed) {
-        this.#end(slot)
-      } else if (slot.held != null && slot.failures === 0) {
-        this.#askAfter(slot, retryDelay(++slot.losses, Math.random(), timeLeft(slot)))
+        if (kept.next.is === 'due' && kept.failures === 0) {
+          this.#goOn(kept, now)
+        }
       }
     }
   }
 
-  /** Sends the new record wherever another was sent, and wherever there was none to send. */
-  onAddressesChanged (): void {
-    const { fingerprint } = this.#init.record
-
-    for (const slot of this.#slots.values()) {
-      if (!slot.isEnded && fingerprint != null && slot.sent !== fingerprint) {
-        this.#tryAgain(slot)
+  /**
+   * Sends the new record wherever another was sent, and wherever there was none to send.
+   *
+   * @param fingerprint - of the record; undefined while there is no address to publish
+   */
+  onAddressesChanged (fingerprint: string | undefined, now: number): void {
+    for (const kept of this.#kept.values()) {
+      if (kept.next.is !== 'ended' && fingerprint != null && kept.sent !== fingerprint) {
+        kept.next = dueAt('register', now)
       }
     }
   }
@@ -165,184 +346,105 @@ export class KeepAlive {
    *
    * @returns what points hold or may hold, but for those that were lost and given up
    */
-  stop (): Asked[] {
-    const slots = [...this.#slots.values()]
-    slots.forEach(slot => { this.#remove(slot) })
+  stop (now: number): Asked[] {
+    const asked = [...this.#kept.values()]
+      .filter(({ sent }) => sent != null)
+      .map(({ namespace, point, held }) => ({ namespace, point, isHeld: held != null && held.until > now }))
+    this.#kept.clear()
 
-    return slots
-      .filter(({ sent, isEnded, isLost }) => sent != null && !(isEnded && isLost))
-      .map(slot => ({ namespace: slot.namespace, point: slot.point, isHeld: timeLeft(slot) > 0 }))
+    return asked
   }
 
-  #at (point: PeerId): Slot[] {
-    return [...this.#slots.values()].filter(slot => !slot.isEnded && slot.point.equals(point))
+  #ask (kept: Kept, what: Ask['what'], now: number, isReturn = false): Ask {
+    const ask = { kept, what, cookie: what === 'confirm' ? kept.doubt?.cookie : undefined, at: now, isReturn }
+    kept.next = { is: 'asked', ask }
+
+    return ask
   }
 
-  #isKept (slot: Slot): boolean {
-    return this.#slots.get(slotKey(slot.namespace, slot.point)) === slot
-  }
-
-  #remove (slot: Slot): void {
-    clearTimeout(slot.timer)
-    this.#slots.delete(slotKey(slot.namespace, slot.point))
-  }
-
-  #end (slot: Slot): void {
-    slot.isEnded = true
-    slot.next = undefined
-    this.#schedule(slot)
-  }
-
-  #tryAgain (slot: Slot): void {
-    // its outcome is reported by events
-    this.#register(slot).catch(() => {})
-  }
-
-  async #register (slot: Slot, signal?: AbortSignal): Promise<Registration> {
-    slot.pending++
-    this.#schedule(slot)
-
-    try {
-      // from before the request, so that it is renewed in time by the point's clock as well
-      const since = new Stopwatch()
-      const registration = await this.#request(slot, signal)
-
-      if (this.#isKept(slot)) {
-        this.#onGranted(slot, registration, since)
-      }
-
-      return registration
-    } catch (err: any) {
-      if (this.#isKept(slot) && signal?.aborted !== true) {
-        this.#onFailed(slot, err)
-      }
-
-      throw err
-    } finally {
-      slot.pending--
-
-      if (this.#isKept(slot)) {
-        this.#schedule(slot)
-      }
-    }
-  }
-
-  async #request (slot: Slot, signal?: AbortSignal): Promise<Registration> {
-    const { namespace, point, ttl } = slot
-    const { record, register } = this.#init
-    const start = Date.now()
-    const sealed = await record.seal()
-
-    if (sealed == null) {
-      throw new NoAddressesError(`This node has no address yet to register "${namespace}" with`, { namespace })
+  #afterFailure ({ isReturn, kept }: Ask, error: Error, now: number): Next {
+    if (!this.#init.autoRefresh || isPermanent(error)) {
+      return { is: 'ended' }
     }
 
-    if (!this.#isKept(slot)) {
-      throw new AbortError(`"${namespace}" was unregistered meanwhile`)
+    if (error instanceof NoAddressesError) {
+      // an address is a reason to send, be it the same as before
+      kept.sent = undefined
+
+      return { is: 'without address' }
     }
 
-    slot.sent = sealed.fingerprint
-    const granted = await register(point, namespace, sealed, ttl, signal)
+    const pause = retryDelay(++kept.failures, this.#init.random(), timeLeft(kept, now))
 
-    return { namespace, point, ttl: granted, expires: start + granted }
+    // who answered is not another for coming back; and who comes back only to fail is not run after
+    return dueAt('register', now + pause, !isAnswer(error) && !isReturn)
   }
 
-  #onGranted (slot: Slot, registration: Registration, since: Stopwatch): void {
-    const { autoRefresh, refreshBuffer, onGranted } = this.#init
-    slot.held = { registration, since }
-    slot.failures = 0
-    slot.losses = slot.isLost ? slot.losses : 0
-    slot.isLost = false
-    slot.isEnded ||= !autoRefresh
-    slot.next = slot.isEnded ? undefined : { since, delay: refreshDelay(registration.ttl, refreshBuffer, Math.random()) }
-
-    onGranted(registration)
-  }
-
-  #onFailed (slot: Slot, error: Error): void {
-    const { autoRefresh, onFailed } = this.#init
-    const willRetry = autoRefresh && !slot.isEnded && !isPermanent(error)
-    slot.isLost = !isAnswer(error)
-
-    if (!willRetry) {
-      slot.isEnded = true
-      slot.next = undefined
-    } else if (error instanceof NoAddressesError) {
-      // there is nothing to send until an address comes, be it the same as before
-      slot.sent = undefined
-      slot.next = undefined
+  #unconfirmed ({ isReturn, kept, cookie }: Ask, error: Error, now: number): Next {
+    if (cookie == null) {
+      // nothing depended on it
+      this.#goOn(kept, now)
+    } else if (isAnswer(error)) {
+      // it does not say, but it can be asked for the registration itself
+      kept.next = dueAt('register', now)
     } else {
-      slot.next = { since: new Stopwatch(), delay: retryDelay(++slot.failures, Math.random(), timeLeft(slot)) }
+      kept.next = dueAt('register', kept.held?.refreshAt ?? Infinity)
+      this.#askSooner(kept, kept.held == null ? 'register' : 'confirm', now + retryDelay(++kept.failures, this.#init.random(), timeLeft(kept, now)), !isReturn)
     }
 
-    onFailed({ namespace: slot.namespace, point: slot.point, error, willRetry, retryIn: slot.next?.delay })
+    return kept.next
   }
 
-  /** Asks after a while, or when it was to be asked anyway if that is sooner. */
-  #askAfter (slot: Slot, delay: number): void {
-    if (delay < timeToNext(slot)) {
-      slot.next = { since: new Stopwatch(), delay }
-      this.#schedule(slot)
-    }
-  }
+  /** Goes on as if nothing had been asked: after a loss with asking soon, and else with renewing in time. */
+  #goOn (kept: Kept, now: number): void {
+    this.#refresh(kept, now)
 
-  /** Sleeps until the registration is to be renewed or lapses, whichever is first. */
-  #schedule (slot: Slot): void {
-    clearTimeout(slot.timer)
-
-    if (slot.isEnded && slot.held == null && slot.pending === 0) {
-      this.#remove(slot)
-      return
-    }
-
-    const wait = Math.min(slot.pending > 0 ? Infinity : timeToNext(slot), slot.held == null ? Infinity : timeLeft(slot))
-
-    if (wait < Infinity) {
-      slot.timer = setTimeout(() => { this.#wake(slot) }, Math.min(Math.max(Math.ceil(wait), 0), MAX_SLEEP))
+    if (kept.doubt != null) {
+      const pause = retryDelay(kept.losses, this.#init.random(), timeLeft(kept, now))
+      this.#askSooner(kept, kept.doubt.cookie == null ? 'register' : 'confirm', now + pause, kept.losses === 1)
     }
   }
 
-  #wake (slot: Slot): void {
-    const { held } = slot
+  #refresh (kept: Kept, now: number): void {
+    const pause = kept.failures === 0 ? 0 : retryDelay(kept.failures, this.#init.random(), timeLeft(kept, now))
+    kept.next = this.#init.autoRefresh ? dueAt('register', Math.max(kept.held?.refreshAt ?? now, now + pause)) : { is: 'ended' }
+    this.#removeIfOver(kept)
+  }
 
-    if (held != null && timeLeft(slot) <= 0) {
-      slot.held = undefined
-      this.#init.onExpired(held.registration)
-    }
-
-    if (slot.pending === 0 && timeToNext(slot) <= 0 && this.#isKept(slot)) {
-      this.#tryAgain(slot)
-    } else if (this.#isKept(slot)) {
-      this.#schedule(slot)
+  /** Asks at a time, unless it is time to renew before. */
+  #askSooner (kept: Kept, what: Ask['what'], at: number, onReturn = false): void {
+    if (kept.next.is === 'due' && at < kept.next.at) {
+      kept.next = dueAt(what, at, onReturn)
     }
   }
-}
 
-function newSlot (namespace: string, point: PeerId, ttl: number): Slot {
-  return {
-    namespace,
-    point,
-    ttl,
-    isNamed: false,
-    held: undefined,
-    next: undefined,
-    failures: 0,
-    losses: 0,
-    isLost: false,
-    isEnded: false,
-    sent: undefined,
-    pending: 0
+  #at (point: PeerId): Kept[] {
+    return [...this.#kept.values()].filter(kept => kept.next.is !== 'ended' && kept.point.equals(point))
+  }
+
+  #removeIfOver (kept: Kept): void {
+    if (kept.next.is === 'ended' && kept.held == null) {
+      this.#remove(kept)
+    }
+  }
+
+  #remove ({ namespace, point }: Kept): void {
+    this.#kept.delete(keyOf(namespace, point))
   }
 }
 
-/** Milliseconds until the registration lapses; 0 when nothing is held. */
-function timeLeft ({ held }: Slot): number {
-  return held == null ? 0 : held.registration.ttl - held.since.elapsed
+function dueAt (what: Ask['what'], at: number, onReturn = false): Next {
+  return { is: 'due', what, at, onReturn }
 }
 
-/** Milliseconds until it is time to ask again. */
-function timeToNext ({ next }: Slot): number {
-  return next == null ? Infinity : next.delay - next.since.elapsed
+/** Whether nothing was asked after it, and nothing else decided. */
+function isLast (ask: Ask): boolean {
+  return ask.kept.next.is === 'asked' && ask.kept.next.ask === ask
+}
+
+/** Milliseconds until the registration lapses; infinite when nothing is held. */
+function timeLeft ({ held }: Kept, now: number): number {
+  return held == null ? Infinity : held.until - now
 }
 
 /** Whether the failure is what the point, or this node, said to the request: coming back to the point does not change it. */
@@ -350,6 +452,6 @@ function isAnswer (error: Error): boolean {
   return error instanceof RendezvousError || error.name === 'ProtocolError'
 }
 
-function slotKey (namespace: string, point: PeerId): string {
+function keyOf (namespace: string, point: PeerId): string {
   return `${point}/${namespace}`
 }

@@ -1,4 +1,5 @@
 import { throwIfAborted } from './deadline.ts'
+import { asOneError } from './failures.ts'
 import type { Listed, ListedPage } from './listing.ts'
 import type { Pages } from './pages.ts'
 
@@ -18,7 +19,7 @@ interface Outcome {
  * point that fails is left out from then on.
  *
  * @param limit - peers, at the most
- * @throws {AggregateError} at the end, when every point has failed
+ * @throws at the end, when every point has failed: the only one's error, or AggregateError
  * @throws {AbortError}
  */
 export async function * merge (sources: Source[], limit: number, signal: AbortSignal): AsyncGenerator<Listed[]> {
@@ -61,7 +62,7 @@ export async function * merge (sources: Source[], limit: number, signal: AbortSi
   }
 
   if (errors.length > 0 && errors.length === sources.length) {
-    throw new AggregateError(errors, `No rendezvous point could be asked: ${errors.map(({ message }) => message).join('; ')}`)
+    throw asOneError('No rendezvous point could be asked', errors)
   }
 }
 

@@ -1,6 +1,5 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
-import { Stopwatch } from './stopwatch.ts'
 import type { RendezvousClientComponents } from './types.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -47,7 +46,7 @@ export class OwnRecord {
   readonly #domain: RecordDomain
   #sequence = 0n
   #sealed: Sealed | undefined
-  #known: { multiaddrs: Multiaddr[], fingerprint: string, since: Stopwatch } | undefined
+  #known: { multiaddrs: Multiaddr[], fingerprint: string, at: number } | undefined
 
   constructor (components: Pick<RendezvousClientComponents, 'peerId' | 'privateKey' | 'addressManager'>, filter: (multiaddr: Multiaddr) => boolean, domain: RecordDomain) {
     this.#components = components
@@ -55,15 +54,23 @@ export class OwnRecord {
     this.#domain = domain
   }
 
-  /** Of the record as it would be sealed now; undefined while there is no address to publish. */
-  get fingerprint (): string | undefined {
-    return this.#addresses()?.fingerprint
+  /**
+   * Of the record as it would be sealed now; undefined while there is no address to publish.
+   *
+   * @param now - milliseconds that never run backwards
+   */
+  fingerprint (now: number): string | undefined {
+    return this.#addresses(now)?.fingerprint
   }
 
-  /** Undefined while there is no address to publish. */
-  async seal (): Promise<SealedRecord | undefined> {
+  /**
+   * Undefined while there is no address to publish.
+   *
+   * @param now - milliseconds that never run backwards
+   */
+  async seal (now: number): Promise<SealedRecord | undefined> {
     const { peerId, privateKey } = this.#components
-    const addresses = this.#addresses()
+    const addresses = this.#addresses(now)
 
     if (addresses == null) {
       return
@@ -72,9 +79,9 @@ export class OwnRecord {
     const { multiaddrs, fingerprint } = addresses
 
     if (this.#sealed?.fingerprint !== fingerprint) {
-      const now = BigInt(Date.now())
+      const time = BigInt(Date.now())
       // a newer record has a higher number, also when the clock was set back
-      this.#sequence = now > this.#sequence ? now : this.#sequence + 1n
+      this.#sequence = time > this.#sequence ? time : this.#sequence + 1n
       const record = { peerId, multiaddrs, sequence: this.#sequence }
       let other: Promise<Uint8Array> | undefined
 
@@ -93,11 +100,11 @@ export class OwnRecord {
   }
 
   /** What is to be published now; undefined when there is nothing. */
-  #addresses (): { multiaddrs: Multiaddr[], fingerprint: string } | undefined {
-    if (this.#known == null || this.#known.since.elapsed > LOOK_UP_INTERVAL) {
+  #addresses (now: number): { multiaddrs: Multiaddr[], fingerprint: string } | undefined {
+    if (this.#known == null || now - this.#known.at > LOOK_UP_INTERVAL) {
       const multiaddrs = this.#lookUp()
       const fingerprint = multiaddrs.map(String).sort().join()
-      this.#known = multiaddrs.length === 0 ? undefined : { multiaddrs, fingerprint, since: new Stopwatch() }
+      this.#known = multiaddrs.length === 0 ? undefined : { multiaddrs, fingerprint, at: now }
     }
 
     return this.#known

@@ -12,31 +12,28 @@ export interface PointReference {
 }
 
 /**
+ * @param option - what it was given as, for the error's message
  * @throws {InvalidParametersError} when it names no peer
  */
-export function parsePoint (point: PointLike): PointReference {
+export function parsePoint (point: PointLike, option = 'point'): PointReference {
   if (isPeerId(point)) {
     return { peerId: point }
   }
 
   if (isMultiaddr(point)) {
-    return { peerId: peerIdOf(point), address: point }
+    return { peerId: peerIdOf(point, option), address: point }
   }
+
+  let parsed: PeerId | Multiaddr
 
   try {
-    if (!String(point).startsWith('/')) {
-      return { peerId: peerIdFromString(point) }
-    }
-
-    const address = multiaddr(point)
-
-    return { peerId: peerIdOf(address), address }
-  } catch (err) {
+    parsed = String(point).startsWith('/') ? multiaddr(point) : peerIdFromString(point)
+  } catch {
     // what the parser says is about its own terms
-    throw err instanceof InvalidParametersError
-      ? err
-      : new InvalidParametersError(`A rendezvous point is named by its peer id or by an address that ends in it, not "${String(point)}"`)
+    throw new InvalidParametersError(`${option} must be a peer id or an address that ends in /p2p/ and a peer id, not "${String(point)}"`)
   }
+
+  return isPeerId(parsed) ? { peerId: parsed } : { peerId: peerIdOf(parsed, option), address: parsed }
 }
 
 /**
@@ -44,11 +41,11 @@ export function parsePoint (point: PointLike): PointReference {
  *
  * @throws {InvalidParametersError} when it does not end in a peer id
  */
-export function peerIdOf (address: Multiaddr): PeerId {
+export function peerIdOf (address: Multiaddr, option = 'point'): PeerId {
   const last = address.getComponents().at(-1)
 
   if (last?.code !== CODE_P2P || last.value == null) {
-    throw new InvalidParametersError(`The address of a rendezvous point ends in /p2p/ and its peer id, not ${address}`)
+    throw new InvalidParametersError(`${option} must be an address that ends in /p2p/ and a peer id, not ${address}`)
   }
 
   return peerIdFromString(last.value)

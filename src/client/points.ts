@@ -1,17 +1,29 @@
+import { ConnectionClosedError, KEEP_ALIVE } from '@libp2p/interface'
 import { NoPointsError } from '../protocol/errors.ts'
 import { parsePoint, peerIdOf } from './point-like.ts'
 import { RemotePoint } from './remote-point.ts'
 import { Session } from './session.ts'
 import type { PointLike, RendezvousClientComponents, RendezvousClientInit } from './types.ts'
 import type { ClientSettings } from './settings.ts'
-import type { PeerId } from '@libp2p/interface'
+import type { Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** Tells the connection manager to hold the connection to a point, and to come back when it is lost. */
+const TAG = `${KEEP_ALIVE}-rendezvous`
+
+/** A point that ends a connection within this time does not want it held. Milliseconds. */
+const SHORT = 60_000
+
+/** After so many of those in a row it is left to come back when there is something to ask. */
+const MAX_SHORT = 3
 
 export interface PointListeners {
   /** A point can be reached; `isDefault` when it is used where none is named. */
   onConnect: (point: PeerId, isDefault: boolean) => void
   /** The last connection to it is gone; `isDefault` when it is used all the same. */
-  onDisconnect: (point: PeerId, isDefault: boolean) => void
+  onDisconnect: (point: RemotePoint, isDefault: boolean) => void
+  /** Whether it is returned to although it was not given in the init: something is kept there by name. */
+  isKept: (point: PeerId) => boolean
 }
 
 interface Known {
@@ -20,6 +32,11 @@ interface Known {
   /** Given in the init: used by default, connected or not. */
   isConfigured: boolean
   isConnected: boolean
+  isTagged: boolean
+  /** When the last connection began. */
+  since: number
+  /** Connections in a row that the point soon ended. */
+  short: number
 }
 
 /**
@@ -31,11 +48,13 @@ export class Points {
   readonly #settings: ClientSettings
   readonly #streamOptions: Pick<RendezvousClientInit, 'maxOutboundStreams' | 'runOnLimitedConnection'>
   readonly #listeners: PointListeners
+  readonly #log: Logger
   readonly #known = new Map<string, Known>()
   #topologyId: string | undefined
 
-  constructor (components: RendezvousClientComponents, settings: ClientSettings, init: RendezvousClientInit, listeners: PointListeners) {
+  constructor (components: RendezvousClientComponents, settings: ClientSettings, init: RendezvousClientInit, listeners: PointListeners, log: Logger) {
     this.#components = components
+    this.#log = log
     this.#settings = settings
     this.#listeners = listeners
     this.#streamOptions = {
@@ -56,18 +75,35 @@ export class Points {
       onConnect: peerId => {
         const known = this.#get(peerId)
         known.isConnected = true
+        known.since = Date.now()
+        // the connection manager takes it off when it could not come back
+        known.isTagged = false
+        this.#log('point %p is connected', peerId)
         this.#listeners.onConnect(peerId, this.#isDefault(known))
+        this.update(peerId)
       },
       onDisconnect: peerId => {
         const known = this.#known.get(peerId.toString())
 
         if (known != null) {
           known.isConnected = false
-          this.#listeners.onDisconnect(peerId, this.#isDefault(known))
-          this.#forget(known)
+          known.short = Date.now() - known.since < SHORT ? known.short + 1 : 0
+          this.#log('point %p is disconnected', peerId)
+          this.#listeners.onDisconnect(known.point, this.#isDefault(known))
+          this.update(peerId)
+
+          if (!this.#isNeeded(known) && known.addresses.length === 0) {
+            // a peer that was a point only because it was connected
+            this.#forget(known, new ConnectionClosedError(`The connection to the point ${peerId} was lost`))
+          }
         }
       }
     })
+  }
+
+  /** Ends all requests that are on their way or wait for their turn. */
+  interrupt (): void {
+    this.#known.forEach(({ point }) => { point.close() })
   }
 
   stop (): void {
@@ -78,7 +114,25 @@ export class Points {
     for (const known of this.#known.values()) {
       known.isConnected = false
       known.point.close()
-      this.#forget(known)
+      this.#tag(known, false)
+
+      if (!known.isConfigured) {
+        this.#forget(known)
+      }
+    }
+  }
+
+  /** Sees to it that connections to points are held, as long as something is kept there. */
+  update (point: PeerId): void {
+    const known = this.#known.get(point.toString())
+
+    if (known != null) {
+      const isHeld = this.#isNeeded(known) && known.short < MAX_SHORT
+
+      // one that was lost keeps its tag, which is why it is come back to
+      if (known.isConnected || !isHeld) {
+        this.#tag(known, isHeld)
+      }
     }
   }
 
@@ -131,11 +185,33 @@ export class Points {
     return this.#settings.points.length > 0 ? isConfigured : isConnected
   }
 
-  /** Forgets a peer that was a point only because it was connected. */
-  #forget ({ point, isConfigured, addresses }: Known): void {
-    if (!isConfigured && addresses.length === 0) {
-      point.close()
-      this.#known.delete(point.peerId.toString())
+  /** Whether it is returned to when it is lost. */
+  #isNeeded ({ isConfigured, point: { peerId } }: Known): boolean {
+    return isConfigured || this.#listeners.isKept(peerId)
+  }
+
+  #forget ({ point }: Known, reason?: Error): void {
+    point.close(reason)
+    this.#known.delete(point.peerId.toString())
+  }
+
+  /** Forgets the points that were named once and that nothing is to do with any more. */
+  #sweep (): void {
+    for (const known of this.#known.values()) {
+      if (!known.isConnected && known.point.isIdle && !this.#isNeeded(known)) {
+        this.#forget(known)
+      }
+    }
+  }
+
+  #tag (known: Known, isTagged: boolean): void {
+    const { peerId } = known.point
+
+    if (known.isTagged !== isTagged) {
+      known.isTagged = isTagged
+      this.#components.peerStore.merge(peerId, { tags: { [TAG]: isTagged ? { value: 1 } : undefined } }).catch(err => {
+        this.#log.error('could not tag the point %p - %e', peerId, err)
+      })
     }
   }
 
@@ -144,12 +220,16 @@ export class Points {
     let known = this.#known.get(key)
 
     if (known == null) {
+      this.#sweep()
       const addresses: Multiaddr[] = []
       known = {
-        point: new RemotePoint(peerId, this.#session(peerId, addresses)),
+        point: new RemotePoint(peerId, this.#session(peerId, addresses), this.#log),
         addresses,
         isConfigured: false,
-        isConnected: false
+        isConnected: false,
+        isTagged: false,
+        since: 0,
+        short: 0
       }
       this.#known.set(key, known)
     }

@@ -1,10 +1,10 @@
 import { ProtocolError } from '@libp2p/interface'
-import { errorFromStatus, RendezvousError, Status } from '../protocol/errors.ts'
+import { errorFromStatus, InvalidCookieError, InvalidNamespaceError, RendezvousError, Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
 import type { SealedRecord } from './own-record.ts'
-import type { Session } from './session.ts'
-import type { PeerId } from '@libp2p/interface'
+import type { Session, Turn } from './session.ts'
+import type { Logger, PeerId } from '@libp2p/interface'
 
 /** Cookies longer than this are not kept: eight bytes and a namespace are usual. */
 const MAX_COOKIE_LENGTH = 1_024
@@ -29,14 +29,29 @@ export class RemotePoint {
   readonly #session: Session
   /** The form of records that was understood last; until one was, this node's own. */
   #form: 'own' | 'other' = 'own'
+  readonly #log: Logger
+  /** The last cookie that it gave for each namespace that this node asked it to register. */
+  readonly #cookies = new Map<string, Uint8Array | undefined>()
 
-  constructor (peerId: PeerId, session: Session) {
+  constructor (peerId: PeerId, session: Session, log: Logger) {
     this.peerId = peerId
     this.#session = session
+    this.#log = log
+  }
+
+  /** Whether nothing is being asked of it. */
+  get isIdle (): boolean {
+    return this.#session.isIdle
+  }
+
+  /** The last cookie that it gave for a namespace that it was asked to register; it may have given none. */
+  cookieOf (namespace: string): Uint8Array | undefined {
+    return this.#cookies.get(namespace)
   }
 
   /**
-   * A point that cannot read the record is sent the same in the other form, once.
+   * A point that cannot read the record is sent the same in the other form, once, and in the same step:
+   * what is sent afterwards, to unregister for example, does not overtake it.
    *
    * @param ttl - milliseconds
    * @returns the TTL in milliseconds, at the most the one asked for: to renew too early does no harm
@@ -44,30 +59,39 @@ export class RemotePoint {
    * @throws {ProtocolError} when the response is not one
    */
   async register (namespace: string, record: SealedRecord, ttl: number, signal?: AbortSignal): Promise<number> {
-    const form = this.#form
+    this.#cookies.set(namespace, this.#cookies.get(namespace))
 
-    try {
-      return await this.#register(namespace, form === 'own' ? record.envelope : await record.inOtherForm(), ttl, signal)
-    } catch (err: any) {
-      if (signal?.aborted === true || !UNREADABLE.has(err.name)) {
-        throw err
+    return this.#session.step(async turn => {
+      const form = this.#form
+      const [first, second] = form === 'own'
+        ? [async () => record.envelope, record.inOtherForm]
+        : [record.inOtherForm, async () => record.envelope]
+
+      try {
+        return await this.#register(turn, namespace, await first(), ttl)
+      } catch (err: any) {
+        if (!UNREADABLE.has(err.name)) {
+          throw err
+        }
+
+        this.#log('point %p cannot read the record for "%s" (%s): it is sent in the other form', this.peerId, namespace, err.message)
+        const granted = await this.#register(turn, namespace, await second(), ttl).catch(later => {
+          // only an answer to the second says more than what became of the first
+          throw later instanceof RendezvousError && later.status !== Status.E_INVALID_SIGNED_PEER_RECORD ? later : err
+        })
+        this.#form = form === 'own' ? 'other' : 'own'
+
+        return granted
       }
-
-      const granted = await this.#register(namespace, form === 'own' ? await record.inOtherForm() : record.envelope, ttl, signal).catch(second => {
-        // only an answer to the second says more than what became of the first
-        throw second instanceof RendezvousError && second.status !== Status.E_INVALID_SIGNED_PEER_RECORD ? second : err
-      })
-      this.#form = form === 'own' ? 'other' : 'own'
-
-      return granted
-    }
+    }, signal)
   }
 
-  async #register (namespace: string, signedPeerRecord: Uint8Array, ttl: number, signal?: AbortSignal): Promise<number> {
-    const { registerResponse } = await this.#request({
+  async #register (turn: Turn, namespace: string, signedPeerRecord: Uint8Array, ttl: number): Promise<number> {
+    this.#log('asking %p to register "%s" for %d s', this.peerId, namespace, ttl / 1_000)
+    const { registerResponse } = await this.#request(turn, {
       type: Message.MessageType.REGISTER,
       register: { ns: namespace, signedPeerRecord: signedPeerRecord as Uint8Array<ArrayBuffer>, ttl: toWireTtl(ttl) }
-    }, Message.MessageType.REGISTER_RESPONSE, 0, signal)
+    }, Message.MessageType.REGISTER_RESPONSE, 0)
 
     this.#checkStatus(registerResponse, namespace)
 
@@ -82,10 +106,12 @@ export class RemotePoint {
   }
 
   async unregister (namespace: string, signal?: AbortSignal): Promise<void> {
-    await this.#session.tell(Message.encode({
+    this.#cookies.delete(namespace)
+    this.#log('telling %p to unregister "%s"', this.peerId, namespace)
+    await this.#session.step(async turn => turn.tell(Message.encode({
       type: Message.MessageType.UNREGISTER,
       unregister: { ns: namespace }
-    }), signal)
+    })), signal)
   }
 
   /**
@@ -94,46 +120,86 @@ export class RemotePoint {
    * @throws {ProtocolError} when the response is not one, or lists more than was asked for
    */
   async discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<UnverifiedPage> {
-    const { discoverResponse } = await this.#request({
+    try {
+      return await this.#discover(namespace, limit, cookie, signal)
+    } catch (err) {
+      // how nim-libp2p says that nobody is registered there
+      if (namespace != null && err instanceof InvalidNamespaceError) {
+        return { registrations: [], cookie: undefined }
+      }
+
+      throw err
+    }
+  }
+
+  /**
+   * Asks whether the point still has what it had when it gave a cookie: one that has lost its
+   * registrations does not know its cookies either.
+   *
+   * @param cookie - absent to get one for the next time
+   * @throws what `discover` throws
+   */
+  async isUnchanged (namespace: string, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.#discover(namespace, 1, cookie, signal)
+
+      return true
+    } catch (err) {
+      if (err instanceof InvalidCookieError || err instanceof InvalidNamespaceError) {
+        return false
+      }
+
+      throw err
+    }
+  }
+
+  async #discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<UnverifiedPage> {
+    this.#log('asking %p for %d of "%s" %s', this.peerId, limit, namespace ?? '', cookie == null ? 'from the beginning' : 'after a cookie')
+    const { discoverResponse } = await this.#session.step(async turn => this.#request(turn, {
       type: Message.MessageType.DISCOVER,
       discover: {
         limit: BigInt(limit),
         ...(namespace == null ? {} : { ns: namespace }),
         ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> })
       }
-    }, Message.MessageType.DISCOVER_RESPONSE, limit, signal)
-
-    // how nim-libp2p says that nobody is registered there
-    if (namespace != null && discoverResponse?.status === Status.E_INVALID_NAMESPACE) {
-      return { registrations: [], cookie: undefined }
-    }
+    }, Message.MessageType.DISCOVER_RESPONSE, limit), signal)
 
     this.#checkStatus(discoverResponse, namespace)
 
     const next = discoverResponse?.cookie
-
-    return {
+    const page = {
       registrations: discoverResponse?.registrations ?? [],
       // a copy, so that it does not hold the whole response
       cookie: next == null || next.byteLength === 0 || next.byteLength > MAX_COOKIE_LENGTH ? undefined : new Uint8Array(next)
     }
+
+    if (namespace != null && this.#cookies.has(namespace)) {
+      this.#cookies.set(namespace, page.cookie)
+    }
+
+    this.#log('%p listed %d of "%s"', this.peerId, page.registrations.length, namespace ?? '')
+
+    return page
   }
 
-  close (): void {
-    this.#session.close()
+  /**
+   * @param reason - what requests on their way are rejected with; AbortError when absent
+   */
+  close (reason?: Error): void {
+    this.#session.close(reason)
   }
 
   /**
    * @param limit - registrations in the response, at the most: more are not even read
    */
-  async #request (request: Message, expected: Message.MessageType, limit: number, signal?: AbortSignal): Promise<Message> {
-    const bytes = await this.#session.request(Message.encode(request), signal)
+  async #request (turn: Turn, request: Message, expected: Message.MessageType, limit: number): Promise<Message> {
+    const bytes = await turn.request(Message.encode(request))
     let response: Message
 
     try {
       response = Message.decode(bytes, { limits: { discoverResponse: { registrations: limit } } })
     } catch (err: any) {
-      this.#session.reset()
+      turn.reset()
 
       if (err.name === 'MaxLengthError') {
         throw this.#protocolError(`listed more registrations than the ${limit} asked for`)
@@ -144,7 +210,7 @@ export class RemotePoint {
 
     if (response.type !== expected) {
       // it answers something else, so what follows on this stream cannot be told apart
-      this.#session.reset()
+      turn.reset()
       throw this.#protocolError(`answered with ${response.type ?? 'a message without a type'} instead of ${expected}`)
     }
 

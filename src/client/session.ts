@@ -1,9 +1,11 @@
 import { AbortError, ProtocolError, StreamResetError } from '@libp2p/interface'
-import { MAX_ACCEPTED_RESPONSE_SIZE } from '../protocol/constants.ts'
-import { writeMessage } from '../protocol/write-message.ts'
+import { InvalidDataLengthLengthError, lpStream, UnexpectedEOFError } from '@libp2p/utils'
+import { pEvent } from 'p-event'
+import * as varint from 'uint8-varint'
+import { MAX_ACCEPTED_RESPONSE_SIZE, MAX_LENGTH_LENGTH } from '../protocol/constants.ts'
 import { Deadline } from './deadline.ts'
-import { readMessages } from './read-messages.ts'
 import type { Stream, StreamCloseEvent } from '@libp2p/interface'
+import type { LengthPrefixedStream } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** How long a point may take to end a stream after a message that has no response. */
@@ -12,26 +14,42 @@ const UNANSWERED_GRACE = 1_000
 export interface SessionInit {
   /** Opens a stream to the point, dialling it where need be. */
   openStream: (signal: AbortSignal) => Promise<Stream>
-  /** Milliseconds that a request may take, waiting for its turn included. */
+  /** Milliseconds that a step may take, waiting for its turn included. */
   timeout: number
   /** The point, for error messages. */
   name: string
 }
 
-/** An open stream and what arrives on it. */
-interface Channel {
-  stream: Stream
-  responses: AsyncGenerator<Uint8ArrayList>
+/** The requests of one step. */
+export interface Turn {
+  /**
+   * Sends a message and resolves to the response.
+   *
+   * @throws {ProtocolError} when the response is broken or too long
+   */
+  request: (message: Uint8Array) => Promise<Uint8ArrayList>
+  /**
+   * Sends a message that has no response, and resolves when the point has taken it: it ends the stream
+   * then. One that leaves the stream open is given a moment.
+   */
+  tell: (message: Uint8Array) => Promise<void>
+  /** Ends the stream: what follows on it cannot be trusted. The next request opens another. */
+  reset: () => void
 }
 
-type Exchange<T> = (channel: Channel, isFresh: boolean) => Promise<T>
+/** An open stream, and whether no request has been made on it yet. */
+interface Channel {
+  stream: Stream
+  messages: LengthPrefixedStream
+  isFresh: boolean
+}
 
 /** A response that no other stream would make better. */
 const BROKEN_RESPONSE = new Set(['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'])
 
 /**
- * Requests to one point, one after the other, on one stream for as long as the point leaves it open:
- * some points answer one request on a stream, others any number.
+ * Steps of one request or more to one point, one after the other, on one stream for as long as the point
+ * leaves it open: some points answer one request on a stream, others any number.
  *
  * A request that was not answered on a stream that had been used before is tried once on a fresh one:
  * the point may have closed the stream while the request was on its way. Requests are idempotent.
@@ -39,76 +57,66 @@ const BROKEN_RESPONSE = new Set(['InvalidDataLengthError', 'InvalidDataLengthLen
 export class Session {
   readonly #init: SessionInit
   #channel: Channel | undefined
-  /** Of the request on its way, and of those that wait. */
+  /** Of the step that is being taken, and of those that wait. */
   readonly #deadlines = new Set<Deadline>()
-  /** Whether a request is on its way. */
-  #isBusy = false
-  /** Those that wait for their turn. */
-  readonly #waiting = new Set<() => void>()
+  /** Resolves when every step that was asked for has been taken. */
+  #last: Promise<unknown> | undefined
 
   constructor (init: SessionInit) {
     this.#init = init
   }
 
-  /**
-   * Sends a message and resolves to the response.
-   *
-   * @throws {ProtocolError} when the response is broken or too long
-   * @throws {TimeoutError}
-   * @throws {AbortError}
-   */
-  async request (message: Uint8Array, signal?: AbortSignal): Promise<Uint8ArrayList> {
-    return this.#inTurn(signal, async ({ stream, responses }) => {
-      await writeMessage(stream, message)
-      const { value } = await responses.next()
-
-      if (value == null) {
-        throw new ProtocolError(`${this.#init.name} closed the stream without an answer`)
-      }
-
-      return value
-    })
+  /** Whether nothing is being asked, and nothing waits to be. */
+  get isIdle (): boolean {
+    return this.#deadlines.size === 0
   }
 
   /**
-   * Sends a message that has no response, and resolves when the point has taken it: it ends the
-   * stream then. One that leaves the stream open is given a moment.
+   * Takes a step when it is its turn: nothing else is sent between its requests.
    *
    * @throws {TimeoutError}
-   * @throws {AbortError}
+   * @throws {AbortError} when the signal aborts
+   * @throws what the session was closed with
    */
-  async tell (message: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#inTurn(signal, async ({ stream, responses }, isFresh) => {
-      await writeMessage(stream, message)
-      await stream.close()
-      const grace = new Deadline(UNANSWERED_GRACE, 'Ending the stream')
+  async step <T> (work: (turn: Turn) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { timeout, name } = this.#init
+    const deadline = new Deadline(timeout, `A request to ${name}`, signal)
+    const before = this.#last
+    const taken = Promise.withResolvers<void>()
+    const last = before == null ? taken.promise : before.then(async () => taken.promise)
+    this.#last = last
+    this.#deadlines.add(deadline)
 
-      try {
-        await grace.race(responses.next())
-      } catch (err) {
-        // some points end a stream that has no response with a reset
-        if (!isFresh && !grace.isOver) {
-          throw err
-        }
-      } finally {
-        grace.clear()
-        this.#drop(stream)
-        // does nothing to a stream that has ended
-        stream.abort(new Error('The stream was left open'))
+    try {
+      deadline.signal.throwIfAborted()
+
+      if (before != null) {
+        await deadline.race(before)
       }
-    })
+
+      return await work(this.#turn(deadline))
+    } catch (err) {
+      // whatever the work made of being ended, this is why
+      deadline.signal.throwIfAborted()
+      throw asError(err, name)
+    } finally {
+      deadline.clear()
+      this.#deadlines.delete(deadline)
+      taken.resolve()
+
+      if (this.#last === last) {
+        this.#last = undefined
+      }
+    }
   }
 
-  /** Ends the stream: what follows on it cannot be trusted. The next request opens another. */
-  reset (): void {
-    const stream = this.#channel?.stream
-    this.#channel = undefined
-    stream?.abort(new Error('The session was reset'))
-  }
-
-  /** Ends the stream, and every request that is on its way or waits for its turn. */
-  close (): void {
-    this.#deadlines.forEach(deadline => { deadline.end(new AbortError()) })
+  /**
+   * Ends the stream, and every step that is being taken or waits for its turn.
+   *
+   * @param reason - what those steps are rejected with
+   */
+  close (reason: Error = new AbortError()): void {
+    this.#deadlines.forEach(deadline => { deadline.end(reason) })
     const stream = this.#channel?.stream
     this.#channel = undefined
     stream?.close().catch(() => {}).finally(() => {
@@ -116,84 +124,57 @@ export class Session {
     })
   }
 
-  async #inTurn <T> (signal: AbortSignal | undefined, exchange: Exchange<T>): Promise<T> {
-    const { timeout, name } = this.#init
-    const deadline = new Deadline(timeout, `A request to ${name}`, signal)
-    this.#deadlines.add(deadline)
+  #turn (deadline: Deadline): Turn {
+    const { signal } = deadline
 
-    try {
-      deadline.throwIfOver()
+    return {
+      request: async message => this.#exchange(deadline, async ({ messages }) => {
+        await messages.write(message, { signal })
 
-      if (this.#isBusy) {
-        await this.#turn(deadline)
-      }
+        return messages.read({ signal })
+      }),
+      tell: async message => this.#exchange(deadline, async ({ stream, messages, isFresh }) => {
+        await messages.write(message, { signal })
+        await stream.close({ signal })
+        await this.#untilTaken(stream, isFresh, deadline)
+      }),
+      reset: () => { this.#drop(this.#channel?.stream, new Error('What the point sends cannot be trusted')) }
+    }
+  }
 
-      this.#isBusy = true
+  /** Does it on the open stream, or on a fresh one when there is none or that one fails. */
+  async #exchange <T> (deadline: Deadline, work: (channel: Channel) => Promise<T>): Promise<T> {
+    const used = this.#channel
 
+    if (used?.stream.status === 'open' && used.stream.remoteWriteStatus === 'writable') {
       try {
-        return await this.#exchange(deadline, exchange)
-      } finally {
-        this.#endTurn()
-      }
-    } catch (err) {
-      // whatever the work made of being ended, this is why
-      deadline.throwIfOver()
-      throw asError(err, name)
-    } finally {
-      deadline.clear()
-      this.#deadlines.delete(deadline)
-    }
-  }
-
-  /** Resolves when it is this one's turn, in the order of asking. */
-  async #turn (deadline: Deadline): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiting.add(resolve)
-    deadline.onEnd = reason => {
-      this.#waiting.delete(resolve)
-      reject(reason)
-    }
-
-    await promise
-    deadline.onEnd = undefined
-
-    if (deadline.isOver) {
-      // it ended after its turn had come
-      this.#endTurn()
-    }
-
-    deadline.throwIfOver()
-  }
-
-  #endTurn (): void {
-    const [next] = this.#waiting
-    // where somebody waits it stays busy, so that nobody who comes now overtakes them
-    this.#isBusy = next != null
-
-    if (next != null) {
-      this.#waiting.delete(next)
-      next()
-    }
-  }
-
-  async #exchange <T> (deadline: Deadline, exchange: Exchange<T>): Promise<T> {
-    const channel = this.#channel
-
-    if (channel?.stream.status === 'open' && channel.stream.remoteWriteStatus === 'writable') {
-      try {
-        return await this.#on(channel, deadline, exchange, false)
+        return await this.#on(used, deadline, work)
       } catch (err: any) {
-        if (deadline.isOver || BROKEN_RESPONSE.has(err.name)) {
-          throw asProtocolError(err)
+        if (deadline.isOver || err instanceof ProtocolError) {
+          throw err
         }
       }
     }
 
     const fresh = await this.#open(deadline)
 
-    return this.#on(fresh, deadline, exchange, true).catch(err => {
-      throw asProtocolError(err)
+    return this.#on(fresh, deadline, work).catch(err => {
+      throw err.name === UnexpectedEOFError.name ? new ProtocolError(`${this.#init.name} closed the stream without an answer`) : err
     })
+  }
+
+  /** Ends the stream with the work that fails on it: nobody knows what would arrive there next. */
+  async #on <T> (channel: Channel, deadline: Deadline, work: (channel: Channel) => Promise<T>): Promise<T> {
+    try {
+      const result = await work(channel)
+      deadline.signal.throwIfAborted()
+      channel.isFresh = false
+
+      return result
+    } catch (err: any) {
+      this.#drop(channel.stream, err)
+      throw BROKEN_RESPONSE.has(err.name) ? new ProtocolError(`The response cannot be read: ${err.message}`) : err
+    }
   }
 
   async #open (deadline: Deadline): Promise<Channel> {
@@ -207,50 +188,69 @@ export class Session {
 
     // a stream that the point has closed is of no use for another request
     stream.addEventListener('remoteCloseWrite', () => {
-      this.#drop(stream)
+      this.#forget(stream)
       stream.close().catch(() => {})
     })
-    stream.addEventListener('close', () => { this.#drop(stream) })
-
-    this.#channel = {
-      stream,
-      responses: readMessages(stream, { maxMessageSize: MAX_ACCEPTED_RESPONSE_SIZE })
-    }
+    stream.addEventListener('close', () => { this.#forget(stream) })
+    this.#channel = { stream, messages: responses(stream), isFresh: true }
 
     return this.#channel
   }
 
-  /** Ends the stream with the work that fails on it: nobody knows what would arrive there next. */
-  async #on <T> (channel: Channel, deadline: Deadline, exchange: Exchange<T>, isFresh: boolean): Promise<T> {
-    const { stream } = channel
-    deadline.onEnd = reason => { stream.abort(reason) }
+  /** Resolves when the point has ended the stream, and ends it when the point does not. */
+  async #untilTaken (stream: Stream, isFresh: boolean, deadline: Deadline): Promise<void> {
+    const grace = new Deadline(UNANSWERED_GRACE, 'Ending the stream', deadline.signal)
 
     try {
-      const result = await exchange(channel, isFresh)
-      deadline.throwIfOver()
-
-      return result
-    } catch (err: any) {
-      this.#drop(stream)
-      stream.abort(err)
-      throw err
+      if (stream.remoteWriteStatus === 'writable') {
+        await pEvent(stream, ['remoteCloseWrite', 'close'], { signal: grace.signal })
+      }
+    } catch {
+      deadline.signal.throwIfAborted()
     } finally {
-      deadline.onEnd = undefined
+      grace.clear()
+    }
+
+    // some points end a stream that has no response with a reset
+    if (stream.status === 'reset' && !isFresh) {
+      throw new StreamResetError(`${this.#init.name} reset the stream`)
+    }
+
+    // does nothing to a stream that has ended
+    this.#drop(stream, new Error('The stream was left open'))
+  }
+
+  #drop (stream: Stream | undefined, reason: Error): void {
+    if (stream != null) {
+      this.#forget(stream)
+      stream.abort(reason)
     }
   }
 
-  #drop (stream: Stream): void {
+  #forget (stream: Stream): void {
     if (this.#channel?.stream === stream) {
       this.#channel = undefined
     }
   }
 }
 
+/** What comes on a stream, message by message; no more than one response of the longest is held at a time. */
+function responses (stream: Stream): LengthPrefixedStream {
+  return lpStream(stream, {
+    maxDataLength: MAX_ACCEPTED_RESPONSE_SIZE,
+    maxBufferSize: MAX_ACCEPTED_RESPONSE_SIZE + MAX_LENGTH_LENGTH,
+    // without this a prefix that never ends is read for ever
+    lengthDecoder: prefix => {
+      if (prefix.byteLength > MAX_LENGTH_LENGTH) {
+        throw new InvalidDataLengthLengthError(`The length prefix is longer than ${MAX_LENGTH_LENGTH} bytes`)
+      }
+
+      return varint.decode(prefix)
+    }
+  })
+}
+
 /** libp2p rejects some promises with the event that ended what they waited for. */
 function asError (reason: unknown, name: string): Error {
   return reason instanceof Error ? reason : (reason as StreamCloseEvent).error ?? new StreamResetError(`${name} closed the stream`)
-}
-
-function asProtocolError (err: any): Error {
-  return BROKEN_RESPONSE.has(err.name) ? new ProtocolError(`The response cannot be read: ${err.message}`) : err
 }

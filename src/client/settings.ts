@@ -9,7 +9,7 @@ import type { DiscoverFilter, RendezvousClientInit } from './types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A client's init, with every default filled in and every value checked. */
-export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'discoverFilter' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
+export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'namespaces' | 'discoverFilter' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
   points: Multiaddr[]
   discoverFilter: DiscoverFilter | undefined
 }
@@ -24,11 +24,16 @@ const WAITS = ['discoverInterval', 'timeout'] as const
  */
 export function clientSettings (init: RendezvousClientInit): ClientSettings {
   checkList('points', init.points)
-  checkList('namespaces', init.namespaces)
+
+  for (const option of ['namespaces', 'register', 'discover'] as const) {
+    checkList(option, init[option])
+    init[option]?.forEach(checkNamespace)
+  }
 
   const settings: ClientSettings = {
-    points: (init.points ?? []).map(addressOf),
-    namespaces: init.namespaces ?? [],
+    points: (init.points ?? []).map((point, index) => addressOf(point, `points[${index}]`)),
+    register: union(init.namespaces, init.register),
+    discover: union(init.namespaces, init.discover),
     ttl: init.ttl ?? DEFAULT_TTL,
     autoRefresh: init.autoRefresh ?? true,
     refreshBuffer: init.refreshBuffer ?? 5 * 60_000,
@@ -41,7 +46,6 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
     protocol: init.protocol ?? PROTOCOL_ID
   }
 
-  settings.namespaces.forEach(checkNamespace)
   checkDomain(settings.recordDomain)
   DURATIONS.forEach(name => { checkDuration(name, settings[name]) })
   WAITS.forEach(name => { checkDuration(name, settings[name], MAX_TIMER) })
@@ -95,12 +99,16 @@ export function checkLimit (limit: number): void {
 /**
  * @throws {InvalidParametersError} when it is not an address, or does not end in a peer id
  */
-function addressOf (point: Multiaddr | string): Multiaddr {
-  const { address } = parsePoint(point)
+function addressOf (point: Multiaddr | string, option: string): Multiaddr {
+  const { address } = parsePoint(point, option)
 
   if (address == null) {
-    throw new InvalidParametersError(`The address of a rendezvous point is a multiaddr, not ${point}`)
+    throw new InvalidParametersError(`${option} must be an address that ends in /p2p/ and a peer id, not only a peer id: ${point}`)
   }
 
   return address
+}
+
+function union (...lists: Array<string[] | undefined>): string[] {
+  return [...new Set(lists.flatMap(list => list ?? []))]
 }

@@ -21,6 +21,22 @@ export interface RendezvousClientInit {
   namespaces?: string[]
 
   /**
+   * Namespaces in which this node is kept registered without looking for others, besides those in
+   * `namespaces`.
+   *
+   * @default []
+   */
+  register?: string[]
+
+  /**
+   * Namespaces in which this node discovers peers without being registered, besides those in
+   * `namespaces`.
+   *
+   * @default []
+   */
+  discover?: string[]
+
+  /**
    * The lifetime that registrations ask for, in milliseconds; the point grants it.
    *
    * @default 7_200_000 (2 hours)
@@ -37,8 +53,8 @@ export interface RendezvousClientInit {
 
   /**
    * How long before its end a registration is renewed, in milliseconds; half the TTL when that is
-   * shorter. Up to a tenth of the waiting time is taken off at random, so that nodes that started
-   * together do not all ask at once.
+   * shorter, but not more often than every 30 seconds. Up to a tenth of the waiting time is taken off at
+   * random, so that nodes that started together do not all ask at once.
    *
    * @default 300_000 (5 minutes)
    */
@@ -180,7 +196,7 @@ export interface RendezvousClientEvents extends PeerDiscoveryEvents {
   'peer:expired': CustomEvent<DiscoveredPeer>
   /** A point granted a registration, for the first time or again. */
   'registration:granted': CustomEvent<Registration>
-  /** A registration could not be made or renewed. */
+  /** A registration could not be made or renewed, or was granted for a time too short to be kept. */
   'registration:failed': CustomEvent<RegistrationFailedDetail>
   /** A registration ended without having been renewed. */
   'registration:expired': CustomEvent<Registration>
@@ -252,13 +268,18 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
 
   /**
    * Registers this node under a namespace, and keeps it registered until `unregister` or the end: it
-   * is renewed before it expires, when this node's addresses change, and when a lost point returns.
-   * That holds also when this promise is rejected, except with AbortError, InvalidParametersError, or
-   * a refusal that trying again cannot mend.
+   * is renewed before it expires, when this node's addresses change, and when a lost point returns and
+   * has forgotten it. That holds also when this promise is rejected, except with AbortError,
+   * InvalidParametersError, or a refusal that trying again cannot mend.
    *
-   * @returns one registration for each point that granted it
-   * @throws {AggregateError} when no point granted it; `errors` has each one's reason: a
-   * `RendezvousError` of its status, ProtocolError, TimeoutError, or what libp2p says of a failed dial
+   * All points are asked at once, and the promise resolves as soon as one of them has granted it: a
+   * slow or dead one delays nobody. What the others say is reported by events, and `registrations` has
+   * what is held at any moment. From then on the signal has no effect any more.
+   *
+   * @returns the registrations granted so far: at least one, at most one for each point
+   * @throws when the only point did not grant it, its reason: a `RendezvousError` of its status,
+   * ProtocolError, TimeoutError, or what libp2p says of a failed dial
+   * @throws {AggregateError} when none of several points granted it; `errors` has each one's reason
    * @throws {NoPointsError} when there is no point yet
    * @throws {NoAddressesError} when this node has no address yet
    * @throws {InvalidParametersError} when an argument is out of its range
@@ -272,7 +293,8 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    * where there is none. The protocol has no answer to this: the promise resolves when the point has
    * taken the request.
    *
-   * @throws {AggregateError} when no point could be told
+   * @throws when the only point could not be told, the reason
+   * @throws {AggregateError} when none of several points could be told; `errors` has each one's reason
    * @throws {InvalidParametersError} when an argument is out of its range
    * @throws {NotStartedError} when this node is not started
    * @throws {AbortError}
@@ -286,8 +308,9 @@ export interface RendezvousClient extends TypedEventTarget<RendezvousClientEvent
    * are returned, so they can be dialled by peer id. A point that refuses the namespace is taken to have
    * nobody there, for that is how some say so.
    *
-   * @throws {AggregateError} after the last peer, when no point could be read to its end; where one is
-   * named, its own error instead, as `discoverPage` throws it
+   * @throws after the last peer, when the only point could not be read to its end, its error as
+   * `discoverPage` throws it
+   * @throws {AggregateError} after the last peer, when none of several points could be read to its end
    * @throws {NoPointsError} when there is no point
    * @throws {InvalidParametersError} when an argument is out of its range
    * @throws {NotStartedError} when this node is not started

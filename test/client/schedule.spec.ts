@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_TIMER, pollDelay, refreshDelay, retryDelay } from '../../src/client/schedule.ts'
+import { markDelay, MAX_TIMER, pollDelay, refreshDelay, retryDelay } from '../../src/client/schedule.ts'
 
 const MINUTE = 60_000
 const random = fc.double({ min: 0, max: 1, noNaN: true })
@@ -15,8 +15,13 @@ describe('refreshDelay', () => {
     expect(refreshDelay(6 * MINUTE, 5 * MINUTE, 0)).toBe(3 * MINUTE)
   })
 
+  it('is never less than half a minute', () => {
+    expect(refreshDelay(1_000, 5 * MINUTE, 0)).toBe(30_000)
+    expect(refreshDelay(MINUTE, 5 * MINUTE, 1)).toBe(30_000)
+  })
+
   it('leaves at least half the TTL or the buffer, and never asks in the first four tenths', () => {
-    fc.assert(fc.property(fc.integer({ min: 1_000, max: 2 ** 40 }), fc.integer({ min: 1, max: 2 ** 40 }), random, (ttl, buffer, random) => {
+    fc.assert(fc.property(fc.integer({ min: MINUTE, max: 2 ** 40 }), fc.integer({ min: 1, max: 2 ** 40 }), random, (ttl, buffer, random) => {
       const delay = refreshDelay(ttl, buffer, random)
 
       return delay <= ttl - Math.min(buffer, ttl / 2) && delay >= 0.44 * ttl
@@ -36,6 +41,12 @@ describe('retryDelay', () => {
 
   it('leaves at least half a second between attempts', () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 50 }), random, fc.double({ min: -1e6, max: 1e6, noNaN: true }), (failures, random, left) => retryDelay(failures, random, left) >= 500))
+  })
+})
+
+describe('markDelay', () => {
+  it('is five seconds at the most, of which half is left to chance', () => {
+    expect([0, 1].map(markDelay)).toEqual([2_500, 5_000])
   })
 })
 

@@ -14,7 +14,8 @@ describe('the init of a client', () => {
 
     expect(settings).toEqual({
       points: [],
-      namespaces: [],
+      register: [],
+      discover: [],
       autoDial: 0,
       discoverFilter: undefined,
       ttl: 2 * 60 * 60 * 1000,
@@ -34,6 +35,25 @@ describe('the init of a client', () => {
     expect(clientSettings({}).discoverFilter).toBe(publicAddresses)
   })
 
+  it('registers and discovers in namespaces, and does one of the two in register and discover', () => {
+    expect(clientSettings({ namespaces: ['both'], register: ['here', 'both'], discover: ['there', 'there'] })).toMatchObject({
+      register: ['both', 'here'],
+      discover: ['both', 'there']
+    })
+  })
+
+  it.each([
+    ['nonsense', /^points\[1\] .*nonsense/],
+    ['/ip4/192.0.2.1/tcp/1', /^points\[1\] .*\/ip4\/192.0.2.1\/tcp\/1/],
+    [ID, /^points\[1\] .*peer id/]
+  ])('names the option in which %s is no address of a point', (point, message) => {
+    expect(() => clientSettings({ points: [`/ip4/192.0.2.1/tcp/1/p2p/${ID}`, point] })).toThrow(message)
+  })
+
+  it.each(['points', 'namespaces', 'register', 'discover'])('names the option %s when it is not a list', option => {
+    expect(() => clientSettings({ [option]: 'foo' })).toThrow(expect.objectContaining({ name: 'InvalidParametersError', message: `${option} must be a list, not foo` }))
+  })
+
   it('takes addresses of points as text and as multiaddrs', () => {
     const address = `/ip4/192.0.2.1/tcp/1/p2p/${ID}`
 
@@ -51,6 +71,8 @@ describe('the init of a client', () => {
     ['a namespace of 256 bytes', { namespaces: ['é'.repeat(128)] }],
     ['a namespace with half a character', { namespaces: ['\ud800'] }],
     ['a namespace that is not text', { namespaces: [7 as any] }],
+    ['an empty namespace to register in', { register: [''] }],
+    ['an empty namespace to discover in', { discover: [''] }],
     ...['ttl', 'refreshBuffer', 'discoverInterval', 'timeout'].flatMap(name => [0, -1, NaN, Infinity, 1e300, '1000'].map(value => [`${name} ${value}`, { [name]: value }] as [string, any])),
     ...[-1, 0.5, NaN, Infinity, '1'].map(value => [`autoDial ${value}`, { autoDial: value }] as [string, any]),
     ['a record domain that nobody knows', { recordDomain: 'libp2p' as any }],

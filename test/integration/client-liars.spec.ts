@@ -131,7 +131,7 @@ describe('a client of a point that lies', () => {
       const { services: { rendezvous } } = await clientNode({ points: [point.address] })
       const failed = new Promise<CustomEvent>(resolve => { rendezvous.addEventListener('registration:failed', resolve) })
 
-      await expect(rendezvous.register('ns')).rejects.toMatchObject({ errors: [{ name: 'ProtocolError' }] })
+      await expect(rendezvous.register('ns')).rejects.toMatchObject({ name: 'ProtocolError' })
       expect((await failed).detail.willRetry).toBe(true)
       expect(rendezvous.registrations).toEqual([])
     })
@@ -255,7 +255,7 @@ describe('a client of a point that lies', () => {
     const { rendezvous } = node.services
 
     await expect(rendezvous.discoverPage('ns', { point: point.address })).rejects.toMatchObject({ name: 'TimeoutError' })
-    await expect(rendezvous.register('ns')).rejects.toMatchObject({ errors: [{ name: 'TimeoutError' }] })
+    await expect(rendezvous.register('ns')).rejects.toMatchObject({ name: 'TimeoutError' })
     expect(openStreams(node)).toEqual([])
     expect(point.streams).toHaveLength(2)
   })
@@ -306,7 +306,7 @@ describe('a client of a point that lies', () => {
       for await (const peer of rendezvous.discover('ns')) {
         found.push(peer)
       }
-    })()).rejects.toMatchObject({ errors: [{ name: 'InvalidCookieError' }] })
+    })()).rejects.toMatchObject({ name: 'InvalidCookieError' })
     expect(ids(found)).toEqual([peers[0]!.peerId.toString()])
     expect(point.requests.length).toBeLessThanOrEqual(6)
   })
