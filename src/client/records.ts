@@ -6,8 +6,8 @@ import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 /** Bytes that a record takes beside its envelope and its addresses, roughly. */
 const RECORD_OVERHEAD = 1_000
 
-/** Bytes of records that are remembered, at the most twice this: about ten thousand usual ones. */
-const MAX_REMEMBERED = 8 * 1024 * 1024
+/** About five thousand usual records. */
+const REMEMBERED = 8 * 1024 * 1024
 
 /**
  * Opens what peers have signed, and remembers it for a while: points list the same records again and
@@ -19,6 +19,14 @@ export class Records {
   #recent = new Map<string, SignedPeerRecord>()
   #before = new Map<string, SignedPeerRecord>()
   #bytes = 0
+  readonly #size: number
+
+  /**
+   * @param size - bytes of records that are remembered, at the most twice this
+   */
+  constructor (size: number = REMEMBERED) {
+    this.#size = size
+  }
 
   /**
    * @returns the record, with the addresses that can be used
@@ -52,7 +60,7 @@ export class Records {
       return
     }
 
-    if (this.#bytes >= MAX_REMEMBERED) {
+    if (this.#bytes >= this.#size) {
       this.#before = this.#recent
       this.#recent = new Map()
       this.#bytes = 0
