@@ -25,17 +25,19 @@ export function usableAddresses ({ peerId, multiaddrs }: Pick<SignedPeerRecord, 
 }
 
 /**
- * The same record with these addresses alone. They are kept as text and read when they are asked for:
- * as objects, each takes most of a kilobyte.
+ * The same record with these addresses alone. They are kept as one text, in lines, and read when they are
+ * asked for: as objects, each takes most of a kilobyte.
  */
 export function withAddresses ({ peerId, sequence, domain, envelope }: SignedPeerRecord, addresses: string[]): SignedPeerRecord {
+  const lines = addresses.join('\n')
+
   return {
     peerId,
     sequence,
     domain,
     envelope,
     get multiaddrs () {
-      return addresses.map(address => multiaddr(address))
+      return lines.split('\n').map(address => multiaddr(address))
     }
   }
 }
