@@ -8,8 +8,6 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.spec.ts', 'packages/*/test/**/*.spec.ts'],
-    testTimeout: 30_000,
-    // a process takes its time to start on a machine that is busy with other tests
-    expect: { poll: { timeout: 20_000 } }
+    testTimeout: 30_000
   }
 })

@@ -17,7 +17,7 @@ import { createLibp2p } from 'libp2p'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rendezvousClient } from 'libp2p-rendezvous'
 import { openDataDirectory } from '../src/data-directory.ts'
-import { build, endPrograms, Program, ROOT, run } from './program.ts'
+import { build, endPrograms, PATIENCE, Program, ROOT, run } from './program.ts'
 import type { RendezvousClient } from 'libp2p-rendezvous'
 import type { Libp2p } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
@@ -128,7 +128,7 @@ describe('the point', () => {
     expect(await listedTo(await startNode(overTcp))).to.equal(1)
     const rust = await startNode(overTcp, { nodeInfo: { userAgent: 'rust-libp2p/0.57.1' } })
     // the point first has to hear from it what it is
-    await expect.poll(async () => listedTo(rust)).to.equal(0)
+    await expect.poll(async () => listedTo(rust), { timeout: PATIENCE }).to.equal(0)
   })
 
   it('keeps nothing in memory', async () => {
@@ -455,7 +455,7 @@ describe('the other commands', () => {
   it.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('tell by their exit code that %s kept them from a result', async (signal, code) => {
     const mute = `/ip4/127.0.0.1/tcp/${await strangerPort()}/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8`
     const discover = new Program(['discover', mute, 'my-app'])
-    await expect.poll(() => discover.stderr).toContain('Connecting')
+    await expect.poll(() => discover.stderr, { timeout: PATIENCE }).toContain('Connecting')
 
     expect(await discover.end(signal)).to.include({ code })
   })

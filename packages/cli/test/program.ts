@@ -10,7 +10,7 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const ENTRY = join(ROOT, 'node_modules/.bin/libp2p-rendezvous')
 
 /** How long the program may take for anything, on a machine that is busy with other tests. */
-const PATIENCE = 20_000
+export const PATIENCE = 20_000
 
 /** Builds what has changed since it was last built. */
 export function build (): void {
