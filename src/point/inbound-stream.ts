@@ -193,7 +193,7 @@ export class InboundStream {
 
   /** The rest of a request that has begun to arrive. */
   #awaitRest (): void {
-    if (!this.#isArriving && !this.#isFinishing) {
+    if (!this.#isArriving) {
       this.#isArriving = true
       this.#within('the request did not arrive')
     }
