@@ -125,6 +125,11 @@ export class Discovery {
     }
   }
 
+  /** Whether a point is looked through by its name. */
+  follows (point: PeerId): boolean {
+    return this.#poller.of(point, false).length > 0
+  }
+
   /** This node has been registered: others that started with it may be found in a moment. */
   onGranted (namespace: string, point: PeerId): void {
     this.#poller.onGranted(namespace, point, performance.now())

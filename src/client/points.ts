@@ -24,6 +24,8 @@ export interface PointListeners {
   onDisconnect: (point: RemotePoint, isDefault: boolean) => void
   /** Whether it is returned to although it was not given in the init: something is kept there by name. */
   isKept: (point: PeerId) => boolean
+  /** Whether it is asked again and again by its name. */
+  isFollowed: (point: PeerId) => boolean
 }
 
 interface Known {
@@ -198,7 +200,7 @@ export class Points {
   /** Forgets the points that were named once and that nothing is to do with any more. */
   #sweep (): void {
     for (const known of this.#known.values()) {
-      if (!known.isConnected && known.point.isIdle && !this.#isNeeded(known)) {
+      if (!known.isConnected && known.point.isIdle && !this.#isNeeded(known) && !this.#listeners.isFollowed(known.point.peerId)) {
         this.#forget(known)
       }
     }

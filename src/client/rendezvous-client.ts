@@ -53,7 +53,8 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
         this.#registrations.onDisconnect(point.peerId, isDefault, namespace => point.cookieOf(namespace))
         this.#discovery.onDisconnect(point.peerId, isDefault)
       },
-      isKept: point => this.#registrations.returnsTo(point)
+      isKept: point => this.#registrations.returnsTo(point),
+      isFollowed: point => this.#discovery.follows(point)
     }, this.#log)
     this.#registrations = new Registrations({
       ...this.#settings,

@@ -9,7 +9,7 @@ import type { PeerId } from '@libp2p/interface'
 const addressOf = (peerId: PeerId): string => `/ip4/192.0.2.1/tcp/1/p2p/${peerId}`
 
 /** Points that nobody is connected to; what they dial is noted. */
-function makePoints ({ points = [], isKept = () => false }: { points?: string[], isKept?: (point: PeerId) => boolean } = {}) {
+function makePoints ({ points = [], isKept = () => false, isFollowed = () => false }: { points?: string[], isKept?: (point: PeerId) => boolean, isFollowed?: (point: PeerId) => boolean } = {}) {
   const dialled: string[] = []
   const components: any = {
     connectionManager: {
@@ -20,7 +20,7 @@ function makePoints ({ points = [], isKept = () => false }: { points?: string[],
       getConnections: () => []
     }
   }
-  const listeners = { onConnect: () => {}, onDisconnect: () => {}, isKept }
+  const listeners = { onConnect: () => {}, onDisconnect: () => {}, isKept, isFollowed }
 
   return { dialled, points: new Points(components, clientSettings({ points }), {}, listeners, defaultLogger().forComponent('test')) }
 }
@@ -36,14 +36,18 @@ describe('Points', () => {
     expect(points.get(one!.peerId)).not.toBe(before)
   })
 
-  it('remembers one that was given in the init, where something is kept, or that is being asked', async () => {
-    const [given, kept, asked, other] = await makePeers(4)
-    const { points } = makePoints({ points: [addressOf(given!.peerId)], isKept: point => point.equals(kept!.peerId) })
-    const known = [given!, kept!, asked!].map(({ peerId }) => points.get(addressOf(peerId)))
-    const asking = known[2]!.discover('ns', 1, undefined)
+  it('remembers one that was given in the init, where something is kept, that is followed or being asked', async () => {
+    const [given, kept, followed, asked, other] = await makePeers(5)
+    const { points } = makePoints({
+      points: [addressOf(given!.peerId)],
+      isKept: point => point.equals(kept!.peerId),
+      isFollowed: point => point.equals(followed!.peerId)
+    })
+    const known = [given!, kept!, followed!, asked!].map(({ peerId }) => points.get(addressOf(peerId)))
+    const asking = known[3]!.discover('ns', 1, undefined)
     points.get(addressOf(other!.peerId))
 
-    expect([given!, kept!, asked!].map(({ peerId }) => points.get(peerId))).toEqual(known)
+    expect([given!, kept!, followed!, asked!].map(({ peerId }) => points.get(peerId))).toEqual(known)
     await expect(asking).rejects.toThrow('nobody there')
   })
 

@@ -294,3 +294,27 @@ describe('the log of a client', () => {
     }
   })
 })
+
+describe('a point that is watched by its address', () => {
+  afterEach(stopNodes)
+
+  it('is found again there after others were named and it has forgotten everything', async () => {
+    const address = '/memory/watched-by-address'
+    const first = await pointNode({}, { addresses: { listen: [address] } })
+    const node = await clientNode({ discoverInterval: 50 })
+    const { rendezvous } = node.services
+    const watch = rendezvous.watch('ns', { point: addressOf(first) })
+    const found = watch.next()
+    await expect.poll(() => node.getConnections(first.peerId).length).toBe(1)
+    const { privateKey } = (first as any).components
+    await first.stop()
+    await node.peerStore.delete(first.peerId)
+    await rendezvous.discoverPage('ns', { point: await nowhere() }).catch(() => {})
+    const second = await pointNode({}, { addresses: { listen: [address] }, privateKey })
+    const other = await clientNode({ points: [addressOf(second)] })
+    await other.services.rendezvous.register('ns')
+
+    expect((await found).value.id.equals(other.peerId)).toBe(true)
+    await watch.return(undefined)
+  })
+})
