@@ -1,3 +1,4 @@
+import { ProtocolError } from '@libp2p/interface'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { KeepAlive } from '../../src/client/keep-alive.ts'
 import { InvalidCookieError, InvalidTtlError, NoAddressesError, NotAuthorizedError, Status, UnavailableError } from '../../src/protocol/errors.ts'
@@ -302,8 +303,9 @@ describe('KeepAlive', () => {
     it('asks again once when a machine has slept through it', () => {
       const world = new World()
       world.keep()
-      world.now += 8 * HOUR
+      world.now += TTL
       expect(world.registrations).toEqual([])
+      world.now += 8 * HOUR
       world.run()
 
       expect(world.expired).toHaveLength(1)
@@ -315,6 +317,7 @@ describe('KeepAlive', () => {
   describe('granted too short a time', () => {
     it.each([1 * SECOND, 29 * SECOND])('renews no more often than every half minute, and says that %d ms cannot be kept', ttl => {
       const world = new World()
+      world.now = DAY
       world.answers(ttl)
       world.keep()
       world.pass(HOUR)
@@ -381,6 +384,19 @@ describe('KeepAlive', () => {
       expect(busiest(worlds, 10 * MINUTE)).toBeLessThanOrEqual(100)
     })
 
+    it('tries more often when what is held is about to lapse', () => {
+      const world = new World({ random: () => 1 })
+      world.keep('ns', { ttl: 10 * MINUTE })
+      world.answers(unreachable)
+      world.pass(530 * SECOND)
+      world.grants()
+      world.pass(70 * SECOND)
+
+      // with pauses that only double it would be too late
+      expect(world.requests.at(-1)!.at).toBe(549.25 * SECOND)
+      expect(world).toMatchObject({ lapses: 0, expired: [] })
+    })
+
     it('begins with short pauses again after it has succeeded', () => {
       const world = new World()
       world.answers(unreachable)
@@ -422,9 +438,12 @@ describe('KeepAlive', () => {
       expect(world.requests.length).toBeLessThan(2 * (HOUR / (2.5 * MINUTE) + 10))
     })
 
-    it('does not take a refusal for a loss: one that is overloaded is not another for a new connection', () => {
+    it.each([
+      ['is overloaded', overloaded],
+      ['breaks the protocol', new ProtocolError('what?')]
+    ])('does not take an answer for a loss: a point that %s is not another for a new connection', (_, error) => {
       const world = new World()
-      world.answers(overloaded)
+      world.answers(error)
       world.keep()
       world.connect()
       world.disconnect()
@@ -496,6 +515,7 @@ describe('KeepAlive', () => {
       expect(world.failed).toMatchObject([{ willRetry: false }])
       expect(world.expired).toHaveLength(1)
       expect(world.keepAlive.wakeAt).toBe(Infinity)
+      expect(world.keepAlive.release('ns')).toEqual([])
     })
   })
 
@@ -534,6 +554,7 @@ describe('KeepAlive', () => {
 
       expect(world.asked).toEqual(['register', 'confirm', 'register'])
       expect(world.gaps[1]).toBe(0)
+      expect(world.requests[2]!.cookie).toBeUndefined()
     })
 
     it('registers again when it has no cookie to ask with', () => {
@@ -633,6 +654,7 @@ describe('KeepAlive', () => {
     it.each([
       ['does not let it discover', new NotAuthorizedError('no', { status: Status.E_NOT_AUTHORIZED })],
       ['is overloaded', overloaded],
+      ['breaks the protocol', new ProtocolError('what?')],
       ['knows no cookies', new InvalidCookieError('what?', { status: Status.E_INVALID_COOKIE })]
     ])('registers again at a point that %s', (_, error) => {
       const world = new World()
@@ -659,6 +681,44 @@ describe('KeepAlive', () => {
       expect(world.asked.filter(what => what === 'register')).toHaveLength(1)
       world.pass(DAY)
       expect(world).toMatchObject({ lapses: 0, failed: [], expired: [] })
+    })
+
+    it('registers less and less often at one that ends every connection and gives no cookie', () => {
+      const world = new World()
+      world.after = () => { world.keepAlive.onDisconnect(point, true, () => undefined, world.now) }
+      world.keep()
+      world.pass(HOUR)
+
+      expect(world.requests.length).toBeLessThan(HOUR / (2.5 * MINUTE) + 12)
+      expect(world.lapses).toBe(0)
+    })
+
+    it('does not hurry what has lapsed and is not yet to be renewed', () => {
+      const world = new World()
+      world.answers(1 * SECOND)
+      world.keep()
+      world.pass(2 * SECOND)
+      world.disconnect()
+      world.connect()
+      world.pass(28 * SECOND - 1)
+      expect(world.requests).toHaveLength(1)
+      world.pass(1)
+
+      expect(world.asked).toEqual(['register', 'register'])
+    })
+
+    it('registers what has lapsed while it waited to be confirmed, with a pause', () => {
+      const world = new World()
+      world.keep()
+      world.disconnect()
+      const [ask] = world.keepAlive.due(world.now + SECOND)
+      world.pass(TTL)
+      world.keepAlive.fail(ask!, unreachable, world.now)
+      world.pass(499)
+      expect(world.requests).toHaveLength(1)
+      world.pass(501)
+
+      expect(world.asked).toEqual(['register', 'register'])
     })
 
     it('asks soon again after a point has stayed', () => {
@@ -733,7 +793,9 @@ describe('KeepAlive', () => {
 
       expect(world.asked).toEqual(['register', 'confirm'])
       expect(world.failed).toEqual([])
+      world.hasCookie = true
       world.pass(HOUR)
+      expect(world.asked).toEqual(['register', 'confirm', 'register'])
       expect(world.lapses).toBe(0)
     })
 
@@ -748,6 +810,15 @@ describe('KeepAlive', () => {
       world.pass(SECOND)
 
       expect(world.asked).toEqual(asks.length === 1 ? ['register', 'register'] : ['register', 'confirm', 'register'])
+    })
+
+    it('does not ask for one sooner because the point is connected', () => {
+      const world = new World()
+      world.hasCookie = false
+      world.keep()
+      world.connect()
+
+      expect(world.asked).toEqual(['register'])
     })
 
     it('does not ask for one when registrations are not kept', () => {
@@ -770,6 +841,7 @@ describe('KeepAlive', () => {
       expect(world.requests.map(({ namespace, record }) => [namespace, record])).toEqual([
         ['ns', 'one'], ['other', 'one'], ['ns', 'two'], ['other', 'two']
       ])
+      expect(new Set(world.asked)).toEqual(new Set(['register']))
     })
 
     it('sends it also while the old one is on its way', () => {
@@ -814,6 +886,8 @@ describe('KeepAlive', () => {
       world.keep()
       world.addresses = undefined
       world.keepAlive.onAddressesChanged(undefined, world.now)
+      world.run()
+      expect(world.failed).toEqual([])
       world.pass(TTL)
       expect(world.expired).toHaveLength(1)
 
@@ -1088,6 +1162,21 @@ describe('KeepAlive', () => {
 
       expect(world.requests.map(({ ttl }) => ttl)).toEqual([TTL, 3 * HOUR, 3 * HOUR])
       expect(world.registrations).toHaveLength(1)
+    })
+
+    it('is not taken up again by what was asked before it was refused', () => {
+      const world = new World()
+      const first = world.begin()
+      world.settle(first)
+      const earlier = world.begin()
+      const last = world.begin()
+      world.reply(last, new NotAuthorizedError('no', { status: Status.E_NOT_AUTHORIZED }))
+      world.reply(earlier, TTL)
+      expect(world.keepAlive.has('ns', point)).toBe(false)
+      world.pass(DAY)
+
+      expect(world.expired).toHaveLength(1)
+      expect(world.keepAlive.wakeAt).toBe(Infinity)
     })
 
     it('goes by what came of the last request, and reports what came of each', () => {
