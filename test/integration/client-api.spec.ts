@@ -242,11 +242,13 @@ describe('each option', () => {
 
   it('addressFilter: one that throws is reported, and ends nothing', async () => {
     let isBroken = false
+    let failures = 0
     const point = await scriptedPoint(() => granted())
     const node = await clientNode({
       points: [point.address],
       addressFilter: () => {
         if (isBroken) {
+          failures++
           throw new Error('broken filter')
         }
 
@@ -257,8 +259,7 @@ describe('each option', () => {
     await rendezvous.register('ns')
     isBroken = true
     await changeAddresses(node, '/ip4/192.0.2.1/tcp/1')
-    // long enough for the change to be looked at
-    await new Promise(resolve => setTimeout(resolve, 1_100))
+    await expect.poll(() => failures, { timeout: 3_000 }).toBeGreaterThan(0)
     await expect(rendezvous.register('other')).rejects.toMatchObject({ message: 'broken filter' })
     isBroken = false
 
@@ -400,11 +401,20 @@ describe('a node whose addresses change', () => {
   })
 
   it('sends nothing when the node\'s peer is updated but not its addresses', async () => {
+    let looks = 0
     const point = await scriptedPoint(() => granted())
-    const node = await clientNode({ points: [point.address] })
+    const node = await clientNode({
+      points: [point.address],
+      addressFilter: () => {
+        looks++
+
+        return true
+      }
+    })
     await node.services.rendezvous.register('ns')
+    const before = looks
     await node.handle('/another/protocol', () => {})
-    await new Promise(resolve => setTimeout(resolve, 1_200))
+    await expect.poll(() => looks, { timeout: 3_000 }).toBeGreaterThan(before)
 
     expect(point.requests).toHaveLength(1)
   })
