@@ -68,8 +68,8 @@ export interface RendezvousClientInit {
   discoverInterval?: number
 
   /**
-   * Keeps connections to so many of the peers that are discovered in each of `namespaces`, in different
-   * networks where there are. Nobody is dialled unless asked: with 0, peers are found, put into the peer
+   * Keeps connections to so many of the peers that are discovered in each of `namespaces` and `discover`,
+   * in different networks where there are. Nobody is dialled unless asked: with 0, peers are found, put into the peer
    * store, and left alone.
    *
    * @default 0

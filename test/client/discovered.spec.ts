@@ -81,6 +81,7 @@ describe('Discovered', () => {
 
   it('has the latest end that a point gives, and names that point', () => {
     add({ ttl: HOUR })
+    expect(add({ ttl: HOUR - 1, point: otherPoint })).toMatchObject({ ttl: HOUR, point })
     expect(add({ ttl: 2 * HOUR, point: otherPoint })).toMatchObject({ ttl: 2 * HOUR, expires: 2 * HOUR, point: otherPoint })
     expect(add({ ttl: 1 })).toMatchObject({ ttl: 2 * HOUR, point: otherPoint })
     expect(add({ ttl: HOUR, point: otherPoint })).toMatchObject({ ttl: HOUR, point: otherPoint })
@@ -229,6 +230,10 @@ describe('Discovered', () => {
 
     it('counts nothing after it was cleared', () => {
       flood(point, 64, 'liar')
+      discovered.sweep(10)
+      discovered.clear()
+      add({ ttl: 5, size: LARGE })
+      expect(discovered.wakeAt).toBe(5)
       discovered.clear()
       flood(point, 64, 'more')
 
@@ -250,10 +255,15 @@ describe('Discovered', () => {
       }
     }
 
+    // the last of the points has least, and lists as well
+    for (let index = 0; index < 10; index++) {
+      add({ id: namedPeer(`honest-last-${index}`), point: otherPoint, size: LARGE })
+    }
+
     add({ id: namedPeer('honest-30'), size: LARGE })
 
     expect(discovered.size).toBe(256)
-    expect(known().filter(name => name.includes('honest'))).toHaveLength(31)
+    expect(known().filter(name => name.includes('honest'))).toHaveLength(41)
     expect(gone.every(name => !name.includes('honest'))).toBe(true)
   })
 
@@ -286,7 +296,9 @@ describe('Discovered', () => {
       add({ sequence: 2n })
       const { seen } = watch('ns')
       add({ sequence: 3n, namespace: 'second' })
+      expect(seen).toEqual(['found 2', 'found 3'])
       add({ sequence: 1n, namespace: 'second' })
+      add({ sequence: 3n, namespace: 'second' })
 
       expect(seen).toEqual(['found 2', 'found 3'])
     })
