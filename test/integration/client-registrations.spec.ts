@@ -247,10 +247,11 @@ describe('the namespaces in the init', () => {
   it('register only registers, and discover only discovers', async () => {
     const point = await scriptedPoint(listing(() => []))
     await clientNode({ points: [point.address], namespaces: ['both'], register: ['here'], discover: ['there'] })
-    await expect.poll(() => point.requests.length).toBe(4)
+    // it looks again after its first registration, and then now and then
+    await expect.poll(() => point.requests.length).toBeGreaterThanOrEqual(5)
 
     expect(point.requests.flatMap(({ register }) => register?.ns ?? [])).toEqual(['both', 'here'])
-    expect(point.requests.flatMap(({ discover }) => discover?.ns ?? [])).toEqual(['both', 'there'])
+    expect(new Set(point.requests.flatMap(({ discover }) => discover?.ns ?? []))).toEqual(new Set(['both', 'there']))
   })
 })
 
