@@ -721,6 +721,19 @@ describe('KeepAlive', () => {
       expect(world.asked).toEqual(['register', 'register'])
     })
 
+    it.each(['confirm', 'forget'] as const)('goes by the registration that was asked for meanwhile (%s)', outcome => {
+      const world = new World()
+      world.keep()
+      world.disconnect()
+      const [ask] = world.keepAlive.due(world.now + SECOND)
+      world.answers('silence')
+      world.keep()
+      world.keepAlive[outcome](ask!, world.now)
+      world.pass(TTL - 1)
+
+      expect(world.asked).toEqual(['register', 'register'])
+    })
+
     it('asks soon again after a point has stayed', () => {
       const world = new World()
       world.keep()
