@@ -12,6 +12,7 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 
 const { MessageType, ResponseStatus: Status } = Message
 const TAG = 'keep-alive-rendezvous'
+const MINUTE = 60_000
 
 const types = (point: ScriptedPoint): Array<Message.MessageType | undefined> => point.requests.map(({ type }) => type)
 
@@ -33,7 +34,7 @@ describe('registering at several points', () => {
   it('has a result as soon as one has granted it: neither a silent nor a dead one delays it', async () => {
     const silent = await rawPoint(() => {})
     const point = await pointNode()
-    const { services: { rendezvous } } = await clientNode({ points: [silent.address, await nowhere(), addressOf(point)] })
+    const { services: { rendezvous } } = await clientNode({ points: [silent.address, await nowhere(), addressOf(point)], timeout: 10 * MINUTE })
 
     const registrations = await rendezvous.register('ns')
     expect(registrations.map(({ point }) => point.toString())).toEqual([point.peerId.toString()])
@@ -48,7 +49,7 @@ describe('registering at several points', () => {
     })
     const dead = await nowhere()
     const point = await pointNode()
-    const { services: { rendezvous } } = await clientNode({ points: [slow.address, dead, addressOf(point)] })
+    const { services: { rendezvous } } = await clientNode({ points: [slow.address, dead, addressOf(point)], timeout: 10 * MINUTE })
     const failed = nextEvent(rendezvous, 'registration:failed')
     const late = nextEvent(rendezvous, 'registration:granted', ({ point }) => point.equals(slow.node.peerId))
     const controller = new AbortController()
