@@ -222,15 +222,24 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #admit (connection: Connection): void {
     this.#stopping.signal.throwIfAborted()
     this.#allowance?.stream(connection.remotePeer)
-    const { maxInboundStreams, maxMessageSize } = this.#settings
-    const open = connection.streams.filter(({ protocol, direction }) => protocol === this.protocol && direction === 'inbound')
+    const { maxInboundStreams } = this.#settings
+    const open = this.#streamsOf(connection)
 
     if (open.length > maxInboundStreams) {
       throw new StreamEndedError('too_many_streams', `maxInboundStreams (${maxInboundStreams}) is reached`)
     }
 
-    open.forEach(stream => { stream.maxReadBufferLength = Math.max(MAX_UNREAD / open.length, maxMessageSize) })
+    this.#boundUnread(open, MAX_UNREAD / open.length)
     this.#endFlood(connection)
+  }
+
+  #streamsOf (connection: Connection): Stream[] {
+    return connection.streams.filter(({ protocol, direction }) => protocol === this.protocol && direction === 'inbound')
+  }
+
+  /** Bounds what waits on streams behind the request in hand. Of another request there is always room. */
+  #boundUnread (streams: Stream[], bytes: number): void {
+    streams.forEach(stream => { stream.maxReadBufferLength = Math.max(bytes, this.#settings.maxMessageSize) })
   }
 
   /** A peer that goes on regardless of its limit costs least without a connection. */
@@ -247,6 +256,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     const excess = this.#allowance?.request(peer) ?? 0
 
     if (excess > 0) {
+      // who sends on regardless is not held back any more, but reset
+      this.#boundUnread(this.#streamsOf(connection), 0)
       yield * wait(this.#holdBack(excess, signal))
     }
 
