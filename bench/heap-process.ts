@@ -1,5 +1,5 @@
 import { memoryStore } from 'libp2p-rendezvous'
-import { HOUR, NO_LIMITS, peerName } from './registrations.ts'
+import { HOUR, networkName, NO_LIMITS, peerName } from './registrations.ts'
 import type { Shape } from './population.ts'
 
 export interface HeapTask {
@@ -50,6 +50,8 @@ function register (index: number): void {
     namespace: task.shape === 'one namespace' ? 'all-in-one' : `namespace-${index % NAMESPACES}`,
     peer: multibasePeerName(index).slice(1),
     signedPeerRecord: envelope.slice(),
+    domain: 'libp2p-peer-record',
+    network: networkName(index),
     ttl: 2 * HOUR
   }, NO_LIMITS, 0)
 }

@@ -15,7 +15,8 @@ export const NO_LIMITS: StoreLimits = {
   maxRegistrationsPerPeer: Infinity,
   maxRegistrationsPerNamespace: Infinity,
   maxNamespaces: Infinity,
-  maxRegistrations: Infinity
+  maxRegistrations: Infinity,
+  maxBytes: Infinity
 }
 
 const PREFIX = '12D3KooW'
@@ -32,9 +33,16 @@ export function peerName (index: number): string {
   return buffer.toString('latin1')
 }
 
+/** Each peer has an address of its own, in as many networks as the internet would have for so many. */
+export function networkName (index: number): string {
+  const bytes = hash('sha1', String(index), 'buffer')
+
+  return `${bytes[0]}.${bytes[1]}/${bytes[2]}/${bytes[3]}`
+}
+
 /** A registration as a store gets it, of a peer that does not exist. */
 export function madeUp (index: number, namespace: string, ttl = 2 * HOUR): NewRegistration {
-  return { namespace, peer: peerName(index), signedPeerRecord: new Uint8Array(ENVELOPE_LENGTH), ttl }
+  return { namespace, peer: peerName(index), signedPeerRecord: new Uint8Array(ENVELOPE_LENGTH), domain: 'libp2p-peer-record', network: networkName(index), ttl }
 }
 
 /** Registrations of peers with keys of their own and records that can be verified. */
@@ -48,6 +56,8 @@ export async function real (count: number, namespace: string, ttl = 2 * HOUR): P
       namespace,
       peer: peerId.toString(),
       signedPeerRecord: await sealPeerRecord({ peerId, multiaddrs, sequence: 1n }, privateKey),
+      domain: 'libp2p-peer-record',
+      network: networkName(index),
       ttl
     }
   }))

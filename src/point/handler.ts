@@ -1,9 +1,10 @@
 import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
-import { domainOf, InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
+import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
 import { checkAuthorized, checkCookie, checkNamespace, Refusal } from './checks.ts'
 import { encodeListing } from './listing.ts'
+import { networkOf } from './network-of.ts'
 import { run, wait } from './steps.ts'
 import type { Request } from './codec.ts'
 import type { PointSettings } from './settings.ts'
@@ -50,9 +51,6 @@ const VERIFICATION = 5
 /** Records that are remembered as verified, at the most twice as many: with the usual envelope, 16 MiB of them. */
 const REMEMBERED_RECORDS = 4_096
 
-/** Pages looked through for a peer that can read only some records. */
-const MAX_PAGES_READ = 5
-
 /**
  * Decides what a point answers: who asks, what, and when goes in; the response and what came of it
  * come out. It knows no stream, no timer and no clock.
@@ -90,9 +88,9 @@ export class RequestHandler {
 
       const certified = record.certify()
       work = certified instanceof Promise ? VERIFICATION : 0
-      const { envelope } = yield * wait(certified)
+      const { envelope, domain } = yield * wait(certified)
 
-      const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, ttl }
+      const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, domain, network: networkOf(connection.remoteAddr), ttl }
       const result = yield * ask(() => this.#store.register(registration, this.#settings, now), signal)
 
       if ('limit' in result) {
@@ -133,7 +131,6 @@ export class RequestHandler {
 
   * #discover (peer: PeerId, request: Discover, now: number, { connection, reads, signal }: RequestContext): Steps<Answer> {
     const { maxDiscoverLimit, maxNamespaceLength } = this.#settings
-    let work = 0
 
     try {
       const namespace = request.namespace == null ? undefined : checkNamespace(request.namespace, maxNamespaceLength)
@@ -141,27 +138,12 @@ export class RequestHandler {
       const limit = Math.min(request.limit ?? maxDiscoverLimit, maxDiscoverLimit)
       yield * this.#checkAuthorized({ peer, action: 'discover', namespace, connection, signal })
 
-      let page = yield * this.#list({ namespace, after, limit: reads == null ? limit : maxDiscoverLimit }, now, signal)
-
-      if (reads != null) {
-        let readable = readableBy(reads, page)
-
-        // it is empty only when there is nothing more, or nothing to read in so many pages
-        while (readable.length === 0 && page.registrations.length > 0 && work < MAX_PAGES_READ - 1) {
-          work++
-          page = yield * this.#list({ namespace, after: page.cursor, limit: maxDiscoverLimit }, now, signal)
-          readable = readableBy(reads, page)
-        }
-
-        // the response's cookie is that of the last one in it
-        page = { registrations: readable.slice(0, limit), cursor: page.cursor }
-      }
-
+      const page = yield * this.#list({ namespace, after, limit, reads }, now, signal)
       const { response, registrations } = encodeListing(page, namespace, now)
 
-      return { outcome: { type: 'discover:served', namespace, registrations }, response, work }
+      return { outcome: { type: 'discover:served', namespace, registrations }, response, work: 0 }
     } catch (err) {
-      return { ...refuse(request, err), work }
+      return refuse(request, err)
     }
   }
 
@@ -257,8 +239,4 @@ function * ask <T> (question: () => T | Promise<T>, signal: AbortSignal): Steps<
   } catch (err) {
     throw new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
   }
-}
-
-function readableBy (domain: RecordDomain, page: Page): StoredRegistration[] {
-  return page.registrations.filter(({ signedPeerRecord }) => domainOf(signedPeerRecord) === domain)
 }

@@ -9,7 +9,7 @@ export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof
 
 const COUNTS = [
   'maxNamespaceLength', 'maxRegistrationsPerPeer', 'maxRegistrationsPerNamespace', 'maxNamespaces',
-  'maxRegistrations', 'maxDiscoverLimit', 'maxMessageSize', 'maxInboundStreams'
+  'maxRegistrations', 'maxBytes', 'maxDiscoverLimit', 'maxMessageSize', 'maxInboundStreams'
 ] as const
 
 /** Three of a client's intervals between polls, so that the next one finds the stream open. */
@@ -38,6 +38,7 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     maxRegistrationsPerNamespace: init.maxRegistrationsPerNamespace ?? 1_000,
     maxNamespaces: init.maxNamespaces ?? 10_000,
     maxRegistrations: init.maxRegistrations ?? 1_000_000,
+    maxBytes: init.maxBytes ?? 512 * 1024 * 1024,
     maxDiscoverLimit: init.maxDiscoverLimit ?? 1_000,
     maxMessageSize: init.maxMessageSize ?? 16 * 1024,
     maxInboundStreams: init.maxInboundStreams ?? 32,

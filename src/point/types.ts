@@ -101,6 +101,13 @@ export interface RendezvousPointInit {
   maxRegistrations?: number
 
   /**
+   * Bytes that all registrations may take, their records and about 640 bytes for each.
+   *
+   * @default 512 MiB
+   */
+  maxBytes?: number
+
+  /**
    * Registrations in one response to DISCOVER, whatever limit the request names.
    *
    * @default 1_000

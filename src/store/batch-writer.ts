@@ -23,15 +23,26 @@ interface Batch {
 export class BatchWriter {
   readonly #datastore: Datastore
   readonly #timeout: number
+  readonly #reopen: (() => Promise<void>) | undefined
+  /** How many batches have failed since one succeeded. */
+  #failures = 0
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #isClosed = false
   #next: Batch | undefined
   #failed: Writes = new Map()
   #isStalled = false
   #running: Promise<void> | undefined
 
-  /** The timeout is of one batch, in milliseconds. */
-  constructor (datastore: Datastore, timeout: number) {
+  /**
+   * @param timeout - of one batch, in milliseconds; and the time until a failed one is tried again when
+   * nobody has asked for it before
+   * @param reopen - what is done before a batch that failed twice is tried again: some databases do not
+   * recover from a full disk before they are opened anew
+   */
+  constructor (datastore: Datastore, timeout: number, reopen?: () => Promise<void>) {
     this.#datastore = datastore
     this.#timeout = timeout
+    this.#reopen = reopen
   }
 
   /** Whether a batch failed and its writes are still to be made, or one takes too long. */
@@ -66,8 +77,10 @@ export class BatchWriter {
     }
   }
 
-  /** Resolves when nothing is being written, whatever came of it. */
-  async settled (): Promise<void> {
+  /** Tries no more by itself. Resolves when nothing is being written, whatever came of it. */
+  async close (): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#retry)
     await this.#running
   }
 
@@ -83,6 +96,7 @@ export class BatchWriter {
   }
 
   async #run (): Promise<void> {
+    clearTimeout(this.#retry)
     // what is written in the same turn of the event loop belongs together
     await Promise.resolve()
 
@@ -98,11 +112,17 @@ export class BatchWriter {
       }, this.#timeout)
 
       try {
+        if (this.#failures > 1) {
+          await this.#reopen?.()
+        }
+
         await this.#commit(all)
         this.#failed = new Map()
+        this.#failures = 0
         written.resolve()
       } catch (err) {
         this.#failed = all
+        this.#failures++
         written.reject(err)
       } finally {
         clearTimeout(timer)
@@ -112,6 +132,10 @@ export class BatchWriter {
 
     // in the same step as the last look at `#next`: what comes a moment later has to begin anew
     this.#running = undefined
+
+    if (this.#failed.size > 0 && !this.#isClosed) {
+      this.#retry = setTimeout(() => { this.flush().catch(() => {}) }, this.#timeout)
+    }
   }
 
   async #commit (writes: Writes): Promise<void> {

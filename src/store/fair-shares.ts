@@ -23,14 +23,20 @@ export interface Share {
 /** The fields of a share that is in no structure. */
 export const UNSHARED = { born: undefined, parent: undefined, place: 0 }
 
+/** Up to so many children, to look at each of them is as fast as an index, which would take more memory than they do. */
+const INDEXED_FROM = 16
+
 /** A network with more than one share, or the root of all. */
 class Group<T extends Share> {
   /** The path of the network, to where its own segment ends. */
   readonly path: string
-  /** Those in narrower networks, by their next segment, and nothing else: a network with one share is that share. */
-  readonly narrower = new Map<string, Group<T> | T>()
-  /** A heap: the one that holds most first, and among equals the youngest. */
+  /**
+   * Narrower networks, of which one with a single share is that share; at the end of a path, the shares of
+   * one and the same network. A heap: the one that holds most first, and among equals the youngest.
+   */
   readonly children: Array<Group<T> | T> = []
+  /** The children by the segment they begin with, where there are many. */
+  #index: Map<string, Group<T> | T> | undefined
   readonly parent: Group<T> | undefined
   weight = 0
   /** When its latest newcomer came. */
@@ -52,23 +58,41 @@ class Group<T extends Share> {
   #comesBefore (a: Group<T> | T, b: Group<T> | T): boolean {
     const difference = this.#rank(a) - this.#rank(b)
 
-    return difference > 0 || (difference === 0 && (a.born as number) > (b.born as number))
+    // among the widest networks age would have each newcomer pass by all who hold as little
+    return difference > 0 || (difference === 0 && this.parent != null && (a.born as number) > (b.born as number))
+  }
+
+  /** The child that a network is, or is in. The network has to be a narrower one. */
+  find (network: Network): Group<T> | T | undefined {
+    const end = endOfSegment(network, this.path)
+
+    return this.#index == null
+      ? this.children.find(child => isIn(child, network, this.path.length, end))
+      : this.#index.get(network.slice(this.path.length, end))
   }
 
   insert (child: Group<T> | T): void {
     this.children.push(child)
     this.#put(child, this.children.length - 1)
     this.settle(child)
+
+    if (this.#index != null) {
+      this.#index.set(this.#segmentOf(child), child)
+    } else if (this.children.length > INDEXED_FROM && nameOf(child).length > this.path.length) {
+      this.#index = new Map(this.children.map(child => [this.#segmentOf(child), child]))
+    }
   }
 
-  /** Puts a child in the place of another. */
+  /** Puts a child in the place of another that stands for the same. */
   exchange (old: Group<T> | T, child: Group<T> | T): void {
     this.#put(child, old.place)
     this.settle(child)
+    this.#index?.set(this.#segmentOf(child), child)
   }
 
   delete (child: Group<T> | T): void {
     const last = this.children.pop() as Group<T> | T
+    this.#index?.delete(this.#segmentOf(child))
 
     if (last !== child) {
       this.#put(last, child.place)
@@ -107,6 +131,12 @@ class Group<T extends Share> {
     }
   }
 
+  #segmentOf (child: Group<T> | T): string {
+    const name = nameOf(child)
+
+    return name.slice(this.path.length, endOfSegment(name, this.path))
+  }
+
   #put (child: Group<T> | T, place: number): void {
     this.children[place] = child
     child.place = place
@@ -122,7 +152,8 @@ class Group<T extends Share> {
  * otherwise the newcomer can only take from its own network, by the same rule at the next width. The
  * network that makes room gives its heaviest part, and of one that has no parts, its youngest share.
  *
- * Adding, removing and asking cost the logarithm of the number of networks beside each other.
+ * Of the widest networks that hold the same, any makes room. Adding, removing and asking cost the
+ * logarithm of the number of networks beside each other at the most.
  */
 export class FairShares<T extends Share> {
   readonly #root = new Group<T>('', undefined)
@@ -147,29 +178,13 @@ export class FairShares<T extends Share> {
     this.#grow(group, share)
 
     while (network.length > group.path.length) {
-      const end = endOfSegment(network, group.path)
-      const segment = network.slice(group.path.length, end)
-      const narrower = group.narrower.get(segment)
+      const child = group.find(network)
 
-      if (narrower == null) {
-        group.narrower.set(segment, share)
+      if (child == null) {
         break
       }
 
-      if (narrower instanceof Group) {
-        group = narrower
-      } else {
-        // the second of this network makes it a group of its own
-        const parent = group
-        group = new Group<T>(network.slice(0, end), parent)
-        parent.narrower.set(segment, group)
-        group.weight = narrower.weight
-        group.born = narrower.born as number
-        group.count = 1
-        parent.exchange(narrower, group)
-        this.#place(group, narrower)
-      }
-
+      group = child instanceof Group ? child : this.#split(group, child)
       this.#grow(group, share)
     }
 
@@ -181,11 +196,6 @@ export class FairShares<T extends Share> {
   remove (share: T): void {
     let group = share.parent as Group<T>
     group.delete(share)
-
-    if (share.network !== group.path) {
-      group.narrower.delete(segmentBelow(group, share.network))
-    }
-
     share.parent = undefined
 
     for (;;) {
@@ -199,7 +209,6 @@ export class FairShares<T extends Share> {
 
       if (group.count === 0) {
         parent.delete(group)
-        parent.narrower.delete(segmentBelow(parent, group.path))
       } else {
         parent.settle(group)
       }
@@ -223,11 +232,6 @@ export class FairShares<T extends Share> {
     const more = share.weight - old.weight
     share.parent = group
     old.parent = undefined
-
-    if (share.network !== group.path) {
-      group.narrower.set(segmentBelow(group, share.network), share)
-    }
-
     group.exchange(old, share)
 
     for (let above: Group<T> | undefined = group; above != null; above = above.parent) {
@@ -247,7 +251,7 @@ export class FairShares<T extends Share> {
         return
       }
 
-      const own = group.narrower.get(segmentBelow(group, network))
+      const own = group.find(network)
 
       if (heaviest !== own && heaviest.weight > (own?.weight ?? 0) + weight) {
         return this.#youngest(heaviest)
@@ -274,11 +278,11 @@ export class FairShares<T extends Share> {
     let group: Group<T> | undefined = this.#root
 
     while (group != null && network.length > group.path.length && other.length > group.path.length) {
-      const segment = segmentBelow(group, network)
-      const own: Group<T> | T | undefined = group.narrower.get(segment)
+      const own: Group<T> | T | undefined = group.find(network)
+      const { length } = group.path
 
-      if (segment !== segmentBelow(group, other)) {
-        return (own?.weight ?? 0) + weight < (group.narrower.get(segmentBelow(group, other))?.weight ?? 0)
+      if (network.slice(length, endOfSegment(network, group.path)) !== other.slice(length, endOfSegment(other, group.path))) {
+        return (own?.weight ?? 0) + weight < (group.find(other)?.weight ?? 0)
       }
 
       group = own instanceof Group ? own : undefined
@@ -306,15 +310,17 @@ export class FairShares<T extends Share> {
     group.parent?.settle(group)
   }
 
-  /** Puts what stood for a network into the group that is made of it. */
-  #place (group: Group<T>, share: T): void {
+  /** Makes a group of a network that a single share stood for. */
+  #split (parent: Group<T>, share: T): Group<T> {
+    const group = new Group<T>(share.network.slice(0, endOfSegment(share.network, parent.path)), parent)
+    group.weight = share.weight
+    group.born = share.born as number
+    group.count = 1
+    parent.exchange(share, group)
     share.parent = group
-
-    if (share.network !== group.path) {
-      group.narrower.set(segmentBelow(group, share.network), share)
-    }
-
     group.insert(share)
+
+    return group
   }
 
   #youngest (child: Group<T> | T): T | undefined {
@@ -335,8 +341,21 @@ function endOfSegment (network: Network, path: string): number {
   return slash === -1 ? network.length : slash + 1
 }
 
-function segmentBelow (group: { readonly path: string }, network: Network): string {
-  return network.slice(group.path.length, endOfSegment(network, group.path))
+function nameOf (child: Group<Share> | Share): string {
+  return child instanceof Group ? child.path : child.network
+}
+
+/** Whether a child is in the same network down to the end of a segment. */
+function isIn (child: Group<Share> | Share, network: Network, start: number, end: number): boolean {
+  const name = nameOf(child)
+  let at = start
+
+  while (at < end && name.charCodeAt(at) === network.charCodeAt(at)) {
+    at++
+  }
+
+  // a segment ends with its slash, or with the path
+  return at === end && (end < network.length || name.length === end)
 }
 
 /** Gives each child the same, and what one cannot use to the others. */

@@ -1,43 +1,84 @@
 import crc32 from 'crc-32'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 
-/** An entry of the log: two numbers and some bytes. */
+/** An entry of the log: two numbers, some bytes, and what else a registration has. */
 export interface LogEntry {
   numbers: [number, number]
   bytes: Uint8Array
+  domain?: RecordDomain
+  network?: string
+  otherRecord?: Uint8Array | undefined
 }
 
-/** Big-endian: the CRC-32 of the name and of all that follows here, and the two numbers. */
-const CHECKSUM = 0
-const NUMBERS = 4
-const BYTES = 20
+/**
+ * The form in which entries are written now: this number; big-endian, the CRC-32 of the name and of all
+ * that follows, and the length of a header; the header, as JSON; the bytes, and those of the other record.
+ * What a later version adds to the header, this one passes over.
+ */
+const FORM = 2
+const CHECKSUM = 1
+const HEADER_LENGTH = 5
+const HEADER = 7
+
+interface Header extends Pick<LogEntry, 'numbers' | 'domain' | 'network'> {
+  /** How much belongs to the bytes, when there is another record behind them. */
+  length?: number
+}
 
 /** The name is that of the key: a value that got under another one is corrupt as well. */
-export function encodeEntry (name: string, { numbers, bytes }: LogEntry): Uint8Array {
-  const value = new Uint8Array(BYTES + bytes.byteLength)
+export function encodeEntry (name: string, { bytes, otherRecord, ...fields }: LogEntry): Uint8Array {
+  const header: Header = otherRecord == null ? fields : { ...fields, length: bytes.byteLength }
+  const encoded = new TextEncoder().encode(JSON.stringify(header))
+  const value = new Uint8Array(HEADER + encoded.byteLength + bytes.byteLength + (otherRecord?.byteLength ?? 0))
   const view = new DataView(value.buffer)
-  value.set(bytes, BYTES)
-  view.setFloat64(NUMBERS, numbers[0])
-  view.setFloat64(NUMBERS + 8, numbers[1])
-  view.setInt32(CHECKSUM, checksum(name, value))
+  value[0] = FORM
+  view.setUint16(HEADER_LENGTH, encoded.byteLength)
+  value.set(encoded, HEADER)
+  value.set(bytes, HEADER + encoded.byteLength)
+  value.set(otherRecord ?? [], HEADER + encoded.byteLength + bytes.byteLength)
+  view.setInt32(CHECKSUM, checksum(name, value.subarray(HEADER_LENGTH)))
 
   return value
 }
 
-/** Undefined when the value is not as it was written. */
+/** Undefined when the value is not as it was written, in any form. */
 export function decodeEntry (name: string, value: Uint8Array): LogEntry | undefined {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
 
-  if (value.byteLength >= BYTES && view.getInt32(CHECKSUM) === checksum(name, value)) {
-    return {
-      numbers: [view.getFloat64(NUMBERS), view.getFloat64(NUMBERS + 8)],
-      // a copy, for a datastore may hand out a part of something larger; `slice` of a Buffer is none
-      bytes: new Uint8Array(value.subarray(BYTES))
-    }
+  if (value.byteLength < HEADER || value[0] !== FORM || view.getInt32(CHECKSUM) !== checksum(name, value.subarray(HEADER_LENGTH))) {
+    return decodeFirstForm(name, value)
+  }
+
+  const start = HEADER + view.getUint16(HEADER_LENGTH)
+  const { length, ...fields } = JSON.parse(new TextDecoder().decode(value.subarray(HEADER, start))) as Header
+  const end = length == null ? value.byteLength : start + length
+
+  return {
+    ...fields,
+    bytes: copy(value, start, end),
+    otherRecord: length == null ? undefined : copy(value, end, value.byteLength)
   }
 }
 
-function checksum (name: string, value: Uint8Array): number {
-  return crc32.buf(value.subarray(NUMBERS), crc32.str(name))
+/**
+ * What was written before entries had a number for their form: the CRC-32 of the name and of all that
+ * follows, the two numbers, the bytes.
+ */
+function decodeFirstForm (name: string, value: Uint8Array): LogEntry | undefined {
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
+
+  if (value.byteLength >= 20 && view.getInt32(0) === checksum(name, value.subarray(4))) {
+    return { numbers: [view.getFloat64(4), view.getFloat64(12)], bytes: copy(value, 20, value.byteLength) }
+  }
+}
+
+/** For a datastore may hand out a part of something larger; `slice` of a Buffer is none. */
+function copy (value: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(value.subarray(start, end))
+}
+
+function checksum (name: string, bytes: Uint8Array): number {
+  return crc32.buf(bytes, crc32.str(name))
 }
 
 const REGISTRATION = 'registrations/'

@@ -1,19 +1,133 @@
 import { ExpiryQueue } from './expiry-queue.ts'
+import { FairShares } from './fair-shares.ts'
+import { FormLists, isReadable } from './form-lists.ts'
 import { PeerIndex } from './peer-index.ts'
-import { SequenceList } from './sequence-list.ts'
+import { Subscriptions } from './subscriptions.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Expiring } from './expiry-queue.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './types.ts'
+import type { Network, Share } from './fair-shares.ts'
+import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
+
+/** What a registration takes beside its records, in bytes: about what the benchmark finds. */
+const REGISTRATION_BYTES = 640
 
 /** A registration as the indexes link it; `StoredRegistration` is what others see of it. */
-interface Entry extends StoredRegistration, Expiring {}
+class Entry implements StoredRegistration, Expiring, Share {
+  readonly namespace: string
+  readonly peer: string
+  readonly signedPeerRecord: Uint8Array
+  readonly domain: RecordDomain
+  readonly otherRecord: Uint8Array | undefined
+  readonly network: Network
+  readonly expires: number
+  readonly sequence: number
+  earlier: Expiring | undefined = undefined
+  later: Expiring | undefined = undefined
+  born: number | undefined = undefined
+  parent: object | undefined = undefined
+  place = 0
+  readonly weight: number
+  /** What stands for it among the shares of its namespace. */
+  member: Member | undefined = undefined
 
-/** The registrations in one namespace. */
-class Namespace extends SequenceList<Entry> {
+  constructor (namespace: string, { peer, signedPeerRecord, domain, otherRecord, network, expires, sequence }: Omit<StoredRegistration, 'namespace'>) {
+    this.namespace = namespace
+    this.peer = peer
+    this.signedPeerRecord = signedPeerRecord
+    this.domain = domain
+    this.otherRecord = otherRecord
+    this.network = network
+    this.expires = expires
+    this.sequence = sequence
+    this.weight = bytesOf(this)
+  }
+}
+
+/** A registration's share of its namespace; the entry itself is its share of all. */
+class Member implements Share {
+  readonly entry: Entry
+  readonly network: Network
+  readonly weight = 1
+  born: number | undefined
+  parent: object | undefined = undefined
+  place = 0
+
+  constructor (entry: Entry) {
+    this.entry = entry
+    this.network = entry.network
+    this.born = entry.born
+  }
+}
+
+/** From so many on, to count the shares of a namespace only when they are needed would hold up the request that needs them. */
+const COUNTED_FROM = 1_000
+
+/** The registrations in one namespace, which is itself a share of the namespaces there may be. */
+class Namespace extends FormLists<Entry> implements Share {
   readonly name: string
+  /** The one that it counts for. */
+  network: Network
+  readonly weight = 1
+  born: number | undefined = undefined
+  parent: object | undefined = undefined
+  place = 0
+  #shares: FairShares<Member> | undefined
 
-  constructor (name: string) {
+  constructor (name: string, network: Network) {
     super()
     this.name = name
+    this.network = network
+  }
+
+  /** Most namespaces are never full and never sampled, and need none. */
+  get shares (): FairShares<Member> {
+    return this.#shares ?? this.#countShares()
+  }
+
+  #countShares (): FairShares<Member> {
+    const shares = new FairShares<Member>()
+
+    for (const entry of this.after(-Infinity, Infinity, -Infinity)) {
+      entry.member = new Member(entry)
+      shares.add(entry.member)
+    }
+
+    this.#shares = shares
+
+    return shares
+  }
+
+  /** Adds an entry, in the place of the one of the same peer if there is one. */
+  put (entry: Entry, previous: Entry | undefined): void {
+    if (previous != null) {
+      super.remove(previous)
+    }
+
+    if (this.#shares != null) {
+      entry.member = new Member(entry)
+
+      if (previous?.member == null) {
+        this.#shares.add(entry.member)
+      } else {
+        this.#shares.replace(previous.member, entry.member)
+        previous.member = undefined
+      }
+    }
+
+    this.append(entry)
+
+    if (this.#shares == null && this.size >= COUNTED_FROM) {
+      this.#countShares()
+    }
+  }
+
+  override remove (entry: Entry): void {
+    super.remove(entry)
+
+    if (entry.member != null) {
+      this.#shares?.remove(entry.member)
+      entry.member = undefined
+    }
   }
 }
 
@@ -28,6 +142,9 @@ export interface SequenceRange {
 /** How many expired registrations a full store removes before it refuses: a millisecond or two. */
 const MAX_EVICTIONS = 1_000
 
+/** How many registrations of a namespace are looked at to find out for whom it counts. */
+const PAYERS = 8
+
 /**
  * Registrations in memory, in three indexes: by peer and namespace, in the order of their sequence
  * numbers (for each namespace and for all), and by the second in which they expire.
@@ -38,36 +155,43 @@ const MAX_EVICTIONS = 1_000
  */
 export class MemoryStore implements RegistrationStore {
   readonly #namespaces = new Map<string, Namespace>()
+  readonly #namespaceShares = new FairShares<Namespace>()
   readonly #peers = new PeerIndex<Entry>()
-  readonly #all = new SequenceList<Entry>()
+  readonly #all = new FormLists<Entry>()
+  readonly #shares = new FairShares<Entry>()
   readonly #expiries = new ExpiryQueue<Entry>()
+  readonly #subscriptions: Subscriptions
   readonly #range: SequenceRange
   /** Removed because they were in the way of others, and not yet returned by `expire`. */
   readonly #evicted: StoredRegistration[] = []
 
-  constructor (range: SequenceRange = newLife()) {
+  constructor (range: SequenceRange = newLife(), subscriptions = new Subscriptions()) {
     this.#range = { ...range }
+    this.#subscriptions = subscriptions
   }
 
-  register ({ namespace, peer, signedPeerRecord, ttl }: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
-    const previous = this.#peers.get(namespace, peer)
-    const refreshed = previous != null && previous.expires > now
+  register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
+    const { namespace, peer, ttl } = registration
+    let previous = this.#peers.get(namespace, peer)
 
-    if (!refreshed) {
-      if (previous != null) {
-        this.#evict(previous)
-      }
-
-      const limit = this.#limitReached(namespace, peer, limits, now)
-
-      if (limit != null) {
-        return { limit }
-      }
+    if (previous != null && previous.expires <= now) {
+      this.#evict(previous)
+      previous = undefined
     }
 
-    const registration = this.restore({ namespace, peer, signedPeerRecord, expires: now + ttl, sequence: this.#range.last + 1 })
+    const displaced = previous == null
+      ? this.#admit(registration, limits, now)
+      : this.#grow(previous, bytesOf(registration) - previous.weight, limits, now)
 
-    return { registration, refreshed }
+    if ('limit' in displaced) {
+      return displaced
+    }
+
+    const entry = this.restore({ ...registration, expires: now + ttl, sequence: this.#range.last + 1 })
+    this.#subscriptions.came(namespace, peer)
+    this.#subscriptions.tell()
+
+    return { registration: entry, refreshed: previous != null, displaced }
   }
 
   unregister (namespace: string, peer: string, now: number): StoredRegistration | undefined {
@@ -76,12 +200,13 @@ export class MemoryStore implements RegistrationStore {
     // an expired one is left to `expire`, which reports it
     if (entry != null && entry.expires > now) {
       this.#remove(entry)
+      this.#subscriptions.tell()
 
       return entry
     }
   }
 
-  list ({ namespace, after, limit }: ListQuery, now: number): Page | undefined {
+  list ({ namespace, after, limit, reads, sample }: ListQuery, now: number): Page | undefined {
     const { origin, last } = this.#range
 
     if (after != null && !(after >= origin && after <= last)) {
@@ -89,7 +214,12 @@ export class MemoryStore implements RegistrationStore {
     }
 
     const list = namespace == null ? this.#all : this.#namespaces.get(namespace)
-    const registrations = list?.after(after ?? origin, limit, now) ?? []
+
+    if (sample != null) {
+      return { registrations: list == null ? [] : this.#sample(list, limit, now, reads, sample), cursor: last }
+    }
+
+    const registrations = list?.after(after ?? origin, limit, now, reads) ?? []
 
     return {
       registrations,
@@ -111,6 +241,8 @@ export class MemoryStore implements RegistrationStore {
       expired.push(entry)
     }
 
+    this.#subscriptions.tell()
+
     return expired
   }
 
@@ -122,8 +254,13 @@ export class MemoryStore implements RegistrationStore {
     return {
       registrations: this.#all.size,
       namespaces: this.#namespaces.size,
-      peers: this.#peers.size
+      peers: this.#peers.size,
+      bytes: this.#shares.weight
     }
+  }
+
+  subscribe (namespace: string, onChange: (gone?: string[]) => void): Unsubscribe {
+    return this.#subscriptions.add(namespace, onChange)
   }
 
   /** The sequence numbers of this store's life. */
@@ -140,48 +277,87 @@ export class MemoryStore implements RegistrationStore {
    * Adds a registration as it stands, regardless of limits, or replaces the one of the same peer in
    * the same namespace. Its sequence number has to be higher than all before.
    */
-  restore ({ namespace: name, peer, signedPeerRecord, expires, sequence }: StoredRegistration): StoredRegistration {
-    const namespace = this.#namespace(name)
-    const entry: Entry = { namespace: namespace.name, peer, signedPeerRecord, expires, sequence, earlier: undefined, later: undefined }
+  restore (registration: StoredRegistration): StoredRegistration {
+    const namespace = this.#namespace(registration)
+    const entry = new Entry(namespace.name, registration)
     const previous = this.#peers.set(entry)
 
-    if (previous != null) {
-      this.#unlink(namespace, previous)
+    if (previous == null) {
+      this.#shares.add(entry)
+    } else {
+      this.#shares.replace(previous, entry)
+      this.#all.remove(previous)
+      this.#expiries.remove(previous)
     }
 
-    namespace.append(entry)
+    namespace.put(entry, previous)
     this.#all.append(entry)
     this.#expiries.add(entry)
-    this.#range.last = Math.max(this.#range.last, sequence)
+    this.#range.last = Math.max(this.#range.last, entry.sequence)
+
+    if (previous != null && previous.network !== entry.network && previous.network === namespace.network) {
+      this.#findPayer(namespace)
+    }
+
+    this.#charge(namespace, entry.network)
 
     return entry
   }
 
-  #namespace (name: string): Namespace {
+  #namespace ({ namespace: name, network }: StoredRegistration): Namespace {
     let namespace = this.#namespaces.get(name)
 
     if (namespace == null) {
-      namespace = new Namespace(name)
+      namespace = new Namespace(name, network)
       this.#namespaces.set(name, namespace)
+      this.#namespaceShares.add(namespace)
     }
 
     return namespace
   }
 
-  #remove (entry: Entry): void {
-    const namespace = this.#namespaces.get(entry.namespace) as Namespace
-    this.#peers.delete(entry)
-    this.#unlink(namespace, entry)
-
-    if (namespace.size === 0) {
-      this.#namespaces.delete(entry.namespace)
+  /** Counts a namespace for a network if that has fewer of them than the one that it counts for now. */
+  #charge (namespace: Namespace, network: Network): void {
+    if (this.#namespaceShares.isLighter(network, namespace.network, 1)) {
+      this.#recharge(namespace, network)
     }
   }
 
-  #unlink (namespace: Namespace, entry: Entry): void {
-    namespace.remove(entry)
+  #recharge (namespace: Namespace, network: Network): void {
+    this.#namespaceShares.remove(namespace)
+    namespace.network = network
+    this.#namespaceShares.add(namespace)
+  }
+
+  #remove (entry: Entry): void {
+    const namespace = this.#namespaces.get(entry.namespace) as Namespace
+    this.#peers.delete(entry)
     this.#all.remove(entry)
+    this.#shares.remove(entry)
     this.#expiries.remove(entry)
+    namespace.remove(entry)
+    this.#subscriptions.left(entry.namespace, entry.peer)
+
+    if (namespace.size === 0) {
+      this.#namespaces.delete(entry.namespace)
+      this.#namespaceShares.remove(namespace)
+    } else if (namespace.network === entry.network) {
+      this.#findPayer(namespace)
+    }
+  }
+
+  /**
+   * The network that a namespace counts for may have left it. To look at the few that are there longest is
+   * near enough: every other takes it over when it next registers there, if it is the lightest.
+   */
+  #findPayer (namespace: Namespace): void {
+    const [first, ...others] = namespace.after(-Infinity, PAYERS, -Infinity) as [Entry, ...Entry[]]
+
+    if (first.network !== namespace.network) {
+      this.#recharge(namespace, first.network)
+    }
+
+    others.forEach(({ network }) => { this.#charge(namespace, network) })
   }
 
   /** Removes an expired registration before `expire` does, and leaves it to that to report it. */
@@ -190,43 +366,127 @@ export class MemoryStore implements RegistrationStore {
     this.#evicted.push(entry)
   }
 
-  /** The limit in the way of one more registration, once what has expired is out of the way. */
-  #limitReached (namespace: string, peer: string, limits: StoreLimits, now: number): keyof StoreLimits | undefined {
-    const limit = this.#limitInTheWay(namespace, peer, limits)
-    // after a restart with lower limits, say: the namespace may be there for expired registrations alone
-    const isOver = this.#namespaces.size > limits.maxNamespaces
-    let expired: Entry | undefined
+  /** Makes room for a newcomer, and returns who had to go, or else the limit in the way. */
+  #admit (registration: NewRegistration, limits: StoreLimits, now: number): StoredRegistration[] | { limit: keyof StoreLimits } {
+    const { namespace, peer, network } = registration
+    const bytes = bytesOf(registration)
 
-    if ((limit == null && !isOver) || this.#expiries.peek(now) == null) {
-      return limit
+    if (this.#isFull(namespace, peer, bytes, limits)) {
+      this.#evictExpired(now)
     }
+
+    const space = this.#namespaces.get(namespace)
+    const displaced = new Set<Entry>()
+
+    if (this.#peers.countOf(peer) >= limits.maxRegistrationsPerPeer) {
+      return { limit: 'maxRegistrationsPerPeer' }
+    }
+
+    if ((space?.size ?? 0) >= limits.maxRegistrationsPerNamespace) {
+      const member = space?.shares.victim(network, 1)
+
+      if (member == null) {
+        return { limit: 'maxRegistrationsPerNamespace' }
+      }
+
+      displaced.add(member.entry)
+    }
+
+    if (space == null && this.#namespaces.size >= limits.maxNamespaces) {
+      const other = this.#namespaceShares.victim(network, 1)
+
+      if (other == null) {
+        return { limit: 'maxNamespaces' }
+      }
+
+      other.after(-Infinity, Infinity, -Infinity).forEach(entry => displaced.add(entry))
+    }
+
+    const most = Math.max(limits.maxBytes, this.#shares.weight)
+    const freed = [...displaced].reduce((sum, { weight }) => sum + weight, 0)
+    const isCrowded = this.#all.size - displaced.size >= limits.maxRegistrations
+
+    if (isCrowded || this.#shares.weight - freed + bytes > limits.maxBytes) {
+      const heaviest = this.#shares.victim(network, bytes)
+
+      if (heaviest == null) {
+        return { limit: isCrowded ? 'maxRegistrations' : 'maxBytes' }
+      }
+
+      // for bytes, the smallest number of registrations that have them is found one by one
+      displaced.add(heaviest)
+    }
+
+    const gone = [...displaced].flatMap(entry => this.#displace(entry, now))
+
+    // where the limit was lowered, no more is taken than is added
+    for (let heaviest; this.#shares.weight + bytes > most && (heaviest = this.#shares.victim(network, bytes) ?? this.#shares.heaviest) != null;) {
+      gone.push(...this.#displace(heaviest, now))
+    }
+
+    return gone
+  }
+
+  /** Makes room for a refresh that takes more bytes than before: from whoever has most, but from others. */
+  #grow (entry: Entry, bytes: number, { maxBytes }: StoreLimits, now: number): StoredRegistration[] {
+    const most = Math.max(maxBytes, this.#shares.weight)
+    const gone: StoredRegistration[] = []
+
+    for (let heaviest; this.#shares.weight + bytes > most && (heaviest = this.#shares.heaviest) !== entry && heaviest != null;) {
+      gone.push(...this.#displace(heaviest, now))
+    }
+
+    return gone
+  }
+
+  /** Removes what has to make room, and returns it unless it is left to `expire` to report it. */
+  #displace (entry: Entry, now: number): StoredRegistration[] {
+    if (entry.expires <= now) {
+      this.#evict(entry)
+
+      return []
+    }
+
+    this.#remove(entry)
+
+    return [entry]
+  }
+
+  #isFull (namespace: string, peer: string, bytes: number, limits: StoreLimits): boolean {
+    const space = this.#namespaces.get(namespace)
+
+    return this.#peers.countOf(peer) >= limits.maxRegistrationsPerPeer ||
+      (space?.size ?? 0) >= limits.maxRegistrationsPerNamespace ||
+      // also where a limit was lowered: the namespace may be there for expired registrations alone
+      this.#namespaces.size + (space == null ? 1 : 0) > limits.maxNamespaces ||
+      this.#all.size >= limits.maxRegistrations ||
+      this.#shares.weight + bytes > limits.maxBytes
+  }
+
+  #evictExpired (now: number): void {
+    let expired: Entry | undefined
 
     for (let i = 0; i < MAX_EVICTIONS && (expired = this.#expiries.peek(now)) != null; i++) {
       this.#evict(expired)
     }
-
-    return this.#limitInTheWay(namespace, peer, limits)
   }
 
-  #limitInTheWay (namespace: string, peer: string, limits: StoreLimits): keyof StoreLimits | undefined {
-    const inNamespace = this.#namespaces.get(namespace)?.size ?? 0
+  #sample (list: Namespace | FormLists<Entry>, limit: number, now: number, reads: RecordDomain | undefined, random: () => number): StoredRegistration[] {
+    this.#evictExpired(now)
+    const drawn = list instanceof Namespace
+      ? list.shares.sample(limit, random).map(({ entry }) => entry)
+      : this.#shares.sample(limit, random)
+    const chosen = new Set(drawn.filter(entry => entry.expires > now && isReadable(entry, reads)))
+    // in the place of those that are of no use here
+    const others = chosen.size < drawn.length ? list.after(-Infinity, limit, now, reads) : []
 
-    if (this.#peers.countOf(peer) >= limits.maxRegistrationsPerPeer) {
-      return 'maxRegistrationsPerPeer'
-    }
-
-    if (inNamespace >= limits.maxRegistrationsPerNamespace) {
-      return 'maxRegistrationsPerNamespace'
-    }
-
-    if (inNamespace === 0 && this.#namespaces.size >= limits.maxNamespaces) {
-      return 'maxNamespaces'
-    }
-
-    if (this.#all.size >= limits.maxRegistrations) {
-      return 'maxRegistrations'
-    }
+    return [...new Set([...chosen, ...others])].slice(0, limit)
   }
+}
+
+/** What a registration counts against `maxBytes`. */
+function bytesOf ({ signedPeerRecord, otherRecord }: Pick<StoredRegistration, 'signedPeerRecord' | 'otherRecord'>): number {
+  return REGISTRATION_BYTES + signedPeerRecord.byteLength + (otherRecord?.byteLength ?? 0)
 }
 
 /**

@@ -3,8 +3,11 @@ import { Key } from 'interface-datastore'
 import { BatchWriter } from './batch-writer.ts'
 import { decodeEntry, encodeEntry, parseRegistrationName, registrationName } from './log-entry.ts'
 import { MemoryStore, newLife } from './memory.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize } from './types.ts'
+import { Subscriptions } from './subscriptions.ts'
+import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StartOptions, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
+import type { LogEntry } from './log-entry.ts'
 import type { SequenceRange } from './memory.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Datastore } from 'interface-datastore'
 
 export interface CorruptEntry {
@@ -36,6 +39,13 @@ export interface PersistentStoreInit {
    */
   timeout?: number
   /**
+   * Opens the datastore anew, when writing to it has failed twice in a row: LevelDB, for one, refuses
+   * everything after a full disk until that is done.
+   *
+   * @default the datastore's `close` and `open`, where it has both
+   */
+  reopen?: () => Promise<void>
+  /**
    * Called by `start` for each entry that is not as it was written. It is left where it is, and goes
    * when the same peer registers in the same namespace again.
    */
@@ -45,6 +55,8 @@ export interface PersistentStoreInit {
 export interface PersistentStore extends RegistrationStore {
   /** How many entries the last start found corrupt. */
   readonly corruptEntries: number
+  /** Whether the datastore lacks something that it should have, because it failed or does not answer. */
+  readonly isBehind: boolean
 }
 
 const DEFAULT_PREFIX = '/rendezvous'
@@ -69,7 +81,7 @@ const REWRITE_BATCH = 1_000
  * When the datastore fails or does not answer, those who wait for it are rejected, with its error or
  * a TimeoutError, and what they asked for may or may not have been done, as after a lost answer. From
  * then on a change is first of all the occasion to try again what is outstanding, and is made only
- * when that succeeded. Listing goes on all the while.
+ * when that succeeded; once in a while it is tried without one. Listing goes on all the while.
  *
  * @example
  *
@@ -99,7 +111,9 @@ class DatastoreStore implements PersistentStore {
   readonly #datastore: Datastore
   readonly #prefix: string
   readonly #timeout: number
+  readonly #reopen: PersistentStoreInit['reopen']
   readonly #onCorrupt: PersistentStoreInit['onCorrupt']
+  readonly #subscriptions = new Subscriptions()
   #session: Session | undefined
   #starts = 0
   #starting: Promise<void> | undefined
@@ -107,11 +121,12 @@ class DatastoreStore implements PersistentStore {
   #ending: Promise<void> | undefined
   #corruptEntries = 0
 
-  constructor ({ datastore, prefix = DEFAULT_PREFIX, timeout = DEFAULT_TIMEOUT, onCorrupt }: PersistentStoreInit) {
+  constructor ({ datastore, prefix = DEFAULT_PREFIX, timeout = DEFAULT_TIMEOUT, reopen = reopenerOf(datastore), onCorrupt }: PersistentStoreInit) {
     this.#datastore = datastore
     // as keys are normalised, with the slash that ends it
     this.#prefix = new Key(`${prefix}/`).toString().replace(/\/*$/, '/')
     this.#timeout = timeout
+    this.#reopen = reopen
     this.#onCorrupt = onCorrupt
   }
 
@@ -120,12 +135,16 @@ class DatastoreStore implements PersistentStore {
   }
 
   get size (): StoreSize {
-    return this.#session?.index.size ?? { registrations: 0, namespaces: 0, peers: 0 }
+    return this.#session?.index.size ?? { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }
   }
 
-  async start (): Promise<void> {
+  get isBehind (): boolean {
+    return this.#session?.writer.isBehind ?? false
+  }
+
+  async start (options?: StartOptions): Promise<void> {
     this.#starts++
-    this.#starting ??= this.#load().catch(err => {
+    this.#starting ??= this.#load(options).catch(err => {
       this.#starts = 0
       this.#starting = undefined
       throw err
@@ -151,20 +170,23 @@ class DatastoreStore implements PersistentStore {
     this.#starting = undefined
     // nothing that was acknowledged is among what may still be lost here
     const flushed = writer.flush().catch(() => {})
-    this.#ending = writer.settled()
+    this.#ending = writer.close()
     await flushed
   }
 
   async register (registration: NewRegistration, limits: StoreLimits, now: number): Promise<RegisterResult> {
-    const { namespace, peer, signedPeerRecord } = registration
+    const { namespace, peer } = registration
     const name = registrationName(namespace, peer)
 
     return this.#change(async ({ index, writer }) => {
       const result = index.register(registration, limits, now)
 
       if ('registration' in result) {
-        const { expires, sequence } = result.registration
-        await this.#write(writer, name, encodeEntry(name, { numbers: [expires, sequence], bytes: signedPeerRecord }))
+        for (const displaced of result.displaced) {
+          this.#write(writer, registrationName(displaced.namespace, displaced.peer), undefined)
+        }
+
+        await this.#write(writer, name, encodeRegistration(name, result.registration))
       }
 
       return result
@@ -213,6 +235,10 @@ class DatastoreStore implements PersistentStore {
     return this.#session?.index.nextExpiry()
   }
 
+  subscribe (namespace: string, onChange: (gone?: string[]) => void): Unsubscribe {
+    return this.#subscriptions.add(namespace, onChange)
+  }
+
   #started (): Session {
     if (this.#session == null) {
       throw new NotStartedError('The store is not started')
@@ -250,7 +276,7 @@ class DatastoreStore implements PersistentStore {
     session.reserved = Math.max(session.reserved, reserved)
   }
 
-  async #load (): Promise<void> {
+  async #load ({ now, maxTtl }: StartOptions = { now: 0, maxTtl: Infinity }): Promise<void> {
     await this.#previousSession()
 
     const registrations: StoredRegistration[] = []
@@ -265,9 +291,7 @@ class DatastoreStore implements PersistentStore {
       if (entry != null && name === SEQUENCE) {
         range = { origin: entry.numbers[0], last: entry.numbers[1] }
       } else if (entry != null && id != null) {
-        const [namespace, peer] = id
-        const [expires, sequence] = entry.numbers
-        registrations.push({ namespace, peer, signedPeerRecord: entry.bytes, expires, sequence })
+        registrations.push(storedRegistration(id, entry, now + maxTtl))
       } else {
         this.#corruptEntries++
         this.#onCorrupt?.({ key: key.toString(), value })
@@ -276,20 +300,20 @@ class DatastoreStore implements PersistentStore {
 
     registrations.sort((a, b) => a.sequence - b.sequence)
 
-    const writer = new BatchWriter(this.#datastore, this.#timeout)
+    const writer = new BatchWriter(this.#datastore, this.#timeout, this.#reopen)
 
     try {
       this.#session = await this.#begin(writer, registrations, range)
     } catch (err) {
       // what it was given last may still arrive
-      this.#ending = writer.settled()
+      this.#ending = writer.close()
       throw err
     }
   }
 
   async #begin (writer: BatchWriter, registrations: StoredRegistration[], range: SequenceRange | undefined): Promise<Session> {
     const index = range != null && covers(range, registrations)
-      ? new MemoryStore(range)
+      ? new MemoryStore(range, this.#subscriptions)
       : await this.#renumber(registrations, writer)
 
     for (const registration of registrations) {
@@ -328,11 +352,10 @@ class DatastoreStore implements PersistentStore {
     const range = newLife()
 
     for (const [i, registration] of registrations.entries()) {
-      const { namespace, peer, signedPeerRecord, expires } = registration
-      const name = registrationName(namespace, peer)
-      const sequence = ++range.last
-      registrations[i] = { ...registration, sequence }
-      const written = this.#write(writer, name, encodeEntry(name, { numbers: [expires, sequence], bytes: signedPeerRecord }))
+      const renumbered = { ...registration, sequence: ++range.last }
+      const name = registrationName(renumbered.namespace, renumbered.peer)
+      registrations[i] = renumbered
+      const written = this.#write(writer, name, encodeRegistration(name, renumbered))
 
       if (i % REWRITE_BATCH === 0) {
         await written
@@ -341,11 +364,39 @@ class DatastoreStore implements PersistentStore {
 
     await writer.flush()
 
-    return new MemoryStore(range)
+    return new MemoryStore(range, this.#subscriptions)
   }
 
   #write (writer: BatchWriter, name: string, value: Uint8Array | undefined): Promise<void> {
     return writer.write(this.#prefix + name, value)
+  }
+}
+
+function encodeRegistration (name: string, { expires, sequence, signedPeerRecord, domain, network, otherRecord }: StoredRegistration): Uint8Array {
+  return encodeEntry(name, { numbers: [expires, sequence], bytes: signedPeerRecord, domain, network, otherRecord })
+}
+
+/**
+ * What the first form of the log did not say yet is taken from the record, and from the peer: as nobody
+ * knows where it comes from, it counts for nobody else.
+ */
+function storedRegistration ([namespace, peer]: [string, string], entry: LogEntry, latest: number): StoredRegistration {
+  const { numbers: [expires, sequence], bytes, otherRecord, domain = domainIn(bytes), network = peer } = entry
+
+  return { namespace, peer, signedPeerRecord: bytes, domain, otherRecord, network, expires: Math.min(expires, latest), sequence }
+}
+
+/** Of a record that was verified before it was written. */
+function domainIn (envelope: Uint8Array): RecordDomain {
+  return new TextDecoder('latin1').decode(envelope).includes('/libp2p/routing-state-record') ? 'libp2p-routing-state' : 'libp2p-peer-record'
+}
+
+function reopenerOf (datastore: Datastore & { open?: () => unknown, close?: () => unknown }): PersistentStoreInit['reopen'] {
+  if (typeof datastore.open === 'function' && typeof datastore.close === 'function') {
+    return async () => {
+      await datastore.close?.()
+      await datastore.open?.()
+    }
   }
 }
 

@@ -16,6 +16,7 @@
  * ```
  */
 
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { ListQuery, NewRegistration, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits } from './types.ts'
 
 export interface StoreCase {
@@ -33,10 +34,22 @@ const NO_LIMITS: StoreLimits = {
   maxRegistrationsPerPeer: 1_000_000,
   maxRegistrationsPerNamespace: 1_000_000,
   maxNamespaces: 1_000_000,
-  maxRegistrations: 1_000_000
+  maxRegistrations: 1_000_000,
+  maxBytes: 1e12
 }
 
 const LIMITS = Object.keys(NO_LIMITS) as Array<keyof StoreLimits>
+
+/** What is the same for all unless a rule is about it. Of one network nobody makes room for another. */
+const DEFAULTS = {
+  ttl: HOUR,
+  now: NOW,
+  limits: NO_LIMITS,
+  record: 'record',
+  other: undefined as string | undefined,
+  domain: 'libp2p-peer-record' as RecordDomain,
+  network: '192.0/2/1'
+}
 
 /** Race for one place in each limit test. */
 const RACERS = 100
@@ -82,8 +95,8 @@ class Subject {
   }
 
   /** Fails when a limit is in the way. */
-  async register (namespace: string, peer: string, { ttl = HOUR, now = NOW, limits = NO_LIMITS, record = `${namespace} ${peer}` } = {}): Promise<Extract<RegisterResult, { refreshed: boolean }>> {
-    const result = await this.tryRegister(namespace, peer, { ttl, now, limits, record })
+  async register (namespace: string, peer: string, options: Partial<typeof DEFAULTS> = {}): Promise<Extract<RegisterResult, { refreshed: boolean }>> {
+    const result = await this.tryRegister(namespace, peer, options)
 
     if ('limit' in result) {
       throw new Error(`${peer} in ${namespace} was refused for ${result.limit}`)
@@ -92,8 +105,9 @@ class Subject {
     return result
   }
 
-  async tryRegister (namespace: string, peer: string, { ttl = HOUR, now = NOW, limits = NO_LIMITS, record = '' } = {}): Promise<RegisterResult> {
-    const registration: NewRegistration = { namespace, peer, signedPeerRecord: new TextEncoder().encode(record), ttl }
+  async tryRegister (namespace: string, peer: string, options: Partial<typeof DEFAULTS> = {}): Promise<RegisterResult> {
+    const { record, other, domain, network, ttl, now, limits } = { ...DEFAULTS, ...options }
+    const registration: NewRegistration = { namespace, peer, signedPeerRecord: encode(record), otherRecord: other == null ? undefined : encode(other), domain, network, ttl }
 
     return this.store.register(registration, limits, now)
   }
@@ -129,6 +143,14 @@ class Subject {
   }
 }
 
+function encode (text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+function decode (bytes: Uint8Array | undefined): string | undefined {
+  return bytes == null ? undefined : new TextDecoder().decode(bytes)
+}
+
 function peersOf (registrations: StoredRegistration[]): string {
   return registrations.map(({ peer }) => peer).join(' ')
 }
@@ -157,7 +179,14 @@ async function fill (subject: Subject, limit: keyof StoreLimits, ttl = HOUR): Pr
     )
   }
 
-  return { ...NO_LIMITS, [limit]: 3 }
+  return limitAt(subject, limit, 3)
+}
+
+/** A limit for so many registrations of those that there are. */
+function limitAt (subject: Subject, limit: keyof StoreLimits, count: number): StoreLimits {
+  const { bytes, registrations } = subject.store.size
+
+  return { ...NO_LIMITS, [limit]: limit === 'maxBytes' ? bytes / registrations * count : count }
 }
 
 /** Where the i-th of those who race for the last place has to register, for the limit to be in the way. */
@@ -166,6 +195,22 @@ function place (limit: keyof StoreLimits, i: number): [namespace: string, peer: 
     limit === 'maxRegistrationsPerNamespace' ? 'space-x' : `racing-space-${i}`,
     limit === 'maxRegistrationsPerPeer' ? 'peer-x' : `racing-peer-${i}`
   ]
+}
+
+/** The same in each run, between 0 and 1. */
+function randomNumbers (): () => number {
+  let state = 1
+
+  return () => {
+    state = state * 16_807 % 2_147_483_647
+
+    return state / 2_147_483_647
+  }
+}
+
+/** A number that has nothing to do with the order of names. */
+function scramble (name: string): number {
+  return [...name].reduce((hash, letter) => (hash * 31 + letter.charCodeAt(0)) * 16_807 % 2_147_483_647, 1)
 }
 
 /** Reads page after page until there is nothing more. */
@@ -280,7 +325,7 @@ const RULES: Record<string, Rule> = {
     equal('size', subject.size, before)
     equal('listing', await subject.peers(), listing)
 
-    await subject.register(...place(limit, 0), { limits: { ...limits, [limit]: 4 } })
+    equal('displaced', (await subject.register(...place(limit, 0), { limits: limitAt(subject, limit, 4) })).displaced, [])
   }])),
 
   ...Object.fromEntries(LIMITS.map((limit): [string, Rule] => [`${limit} counts what was unregistered no longer`, async create => {
@@ -310,7 +355,8 @@ const RULES: Record<string, Rule> = {
 
   ...Object.fromEntries(LIMITS.map((limit): [string, Rule] => [`of ${RACERS} who race for the last place under ${limit}, one gets it`, async create => {
     const subject = await create()
-    const limits = { ...await fill(subject, limit), [limit]: 4 }
+    await fill(subject, limit)
+    const limits = limitAt(subject, limit, 4)
     const results = await Promise.all(Array.from({ length: RACERS }, async (_, i) => subject.tryRegister(...place(limit, i), { limits })))
     const refused = results.filter(result => 'limit' in result)
 
@@ -325,7 +371,7 @@ const RULES: Record<string, Rule> = {
     await subject.register('space', 'peer-2')
 
     for (const most of [2, 1, 0]) {
-      const limits = { maxRegistrationsPerPeer: most, maxRegistrationsPerNamespace: most, maxNamespaces: most, maxRegistrations: most }
+      const limits = { maxRegistrationsPerPeer: most, maxRegistrationsPerNamespace: most, maxNamespaces: most, maxRegistrations: most, maxBytes: most }
       const { refreshed } = await subject.register('space', 'peer-1', { limits })
       equal('refreshed', refreshed, true)
     }
@@ -337,7 +383,7 @@ const RULES: Record<string, Rule> = {
   'an expired registration does not keep its own peer from registering again': async create => {
     const subject = await create()
     await subject.register('space', 'peer', { ttl: HOUR + 1 })
-    const limits = { maxRegistrationsPerPeer: 1, maxRegistrationsPerNamespace: 1, maxNamespaces: 1, maxRegistrations: 1 }
+    const limits = { maxRegistrationsPerPeer: 1, maxRegistrationsPerNamespace: 1, maxNamespaces: 1, maxRegistrations: 1, maxBytes: subject.store.size.bytes }
     await subject.register('space', 'peer', { limits, now: NOW + HOUR + 1 + SECOND })
 
     equal('listed', await subject.peers({}, NOW + HOUR + 1 + SECOND), 'peer')
@@ -674,10 +720,14 @@ const RULES: Record<string, Rule> = {
     const subject = await create()
     equal('empty', subject.size, '0 in 0 of 0')
 
+    equal('no bytes', subject.store.size.bytes, 0)
+
     await subject.register('a', '1')
+    const { bytes } = subject.store.size
     await subject.register('a', '2', { ttl: SECOND })
     await subject.register('b', '2')
     equal('three', subject.size, '3 in 2 of 2')
+    equal('bytes', subject.store.size.bytes, 3 * bytes)
 
     await subject.expire(NOW + 2 * SECOND)
     equal('one expired', subject.size, '2 in 2 of 2')
@@ -687,6 +737,285 @@ const RULES: Record<string, Rule> = {
 
     await subject.unregister('a', '1')
     equal('empty again', subject.size, '0 in 0 of 0')
+    equal('no bytes', subject.store.size.bytes, 0)
+  },
+
+  'the size counts the bytes of all records': async create => {
+    const subject = await create()
+    await subject.register('a', '1', { record: '' })
+    const { bytes } = subject.store.size
+    check('a registration itself counts', bytes > 0)
+
+    await subject.register('a', '1', { record: 'x'.repeat(10), other: 'y'.repeat(20) })
+    equal('refreshed with records', subject.store.size.bytes, bytes + 30)
+
+    await subject.register('a', '1', { record: 'x'.repeat(5) })
+    equal('refreshed with a smaller one', subject.store.size.bytes, bytes + 5)
+  },
+
+  'a registration keeps the form of its record, the other form and the network': async create => {
+    const subject = await create()
+    const { registration } = await subject.register('space', 'peer', { record: 'one', other: 'two', domain: 'libp2p-routing-state', network: '198.51/100/7' })
+    const [listed] = (await subject.list()).registrations
+
+    for (const { signedPeerRecord, otherRecord, domain, network } of [registration, listed as StoredRegistration]) {
+      equal('registration', { domain, network }, { domain: 'libp2p-routing-state', network: '198.51/100/7' })
+      equal('records', [decode(signedPeerRecord), decode(otherRecord)], ['one', 'two'])
+    }
+
+    await subject.register('space', 'peer')
+    const [refreshed] = (await subject.list()).registrations
+    equal('refreshed', [refreshed?.domain, refreshed?.otherRecord ?? null, refreshed?.network], [DEFAULTS.domain, null, DEFAULTS.network])
+  },
+
+  'who reads only records of one form is listed what has such a record, in full pages': async create => {
+    const subject = await create()
+
+    for (let i = 0; i < 900; i++) {
+      const domain = i % 300 === 0 ? 'libp2p-routing-state' : 'libp2p-peer-record'
+      await subject.register('space', `${i}`, { domain, other: i % 300 === 150 ? 'other' : undefined })
+    }
+
+    for (const namespace of ['space', undefined]) {
+      const reads = 'libp2p-routing-state'
+      equal('all at once', await subject.peers({ namespace, reads }), '0 150 300 450 600 750')
+      equal('page by page', peersOf(await readAll(subject, { namespace, reads, limit: 4 })), '0 150 300 450 600 750')
+      equal('first', await subject.peers({ namespace, reads, limit: 1 }), '0')
+      equal('the other form', (await subject.list({ namespace, reads: 'libp2p-peer-record' })).registrations.length, 897)
+      equal('both', (await subject.list({ namespace })).registrations.length, 900)
+    }
+
+    await subject.register('space', '300')
+    await subject.register('space', '1', { other: 'other' })
+    equal('refreshed in other forms', await subject.peers({ namespace: 'space', reads: 'libp2p-routing-state' }), '0 150 450 600 750 1')
+    const { cursor } = await subject.list({ namespace: 'space', reads: 'libp2p-routing-state', limit: 2 })
+    equal('a cursor is the same for all', (await subject.list({ namespace: 'space', after: cursor })).registrations[0]?.peer, '151')
+  },
+
+  ...Object.fromEntries((['maxRegistrationsPerNamespace', 'maxNamespaces', 'maxRegistrations', 'maxBytes'] as const).map((limit): [string, Rule] => [`under ${limit}, a newcomer takes the place of the youngest of the network that holds most`, async create => {
+    const subject = await create()
+    const namespace = (i: number): string => limit === 'maxRegistrationsPerNamespace' ? 'space' : `space-${i}`
+
+    for (const [i, network] of ['198.51/100/1', '203.0/113/1', '203.0/113/2', '203.0/113/3', '198.51/100/2'].entries()) {
+      await subject.register(namespace(i), `peer-${i}`, { network })
+    }
+
+    // its age is that of its first registration
+    await subject.register(namespace(1), 'peer-1', { network: '203.0/113/1', now: NOW + SECOND })
+
+    const limits = limitAt(subject, limit, 5)
+    const first = await subject.register(namespace(5), 'peer-5', { network: '192.0/2/1', limits })
+    equal('displaced', first.displaced.map(({ namespace, peer, network }) => [namespace, peer, network]), [[namespace(3), 'peer-3', '203.0/113/3']])
+    equal('refreshed', first.refreshed, false)
+
+    // 203.0 holds as much as 198.51 now, and no network more than another newcomer would
+    equal('refused', await subject.tryRegister(namespace(6), 'peer-6', { network: '203.0/113/4', limits }), { limit })
+    equal('refused', await subject.tryRegister(namespace(6), 'peer-6', { network: '192.0/2/1', limits }), { limit })
+    equal('listed', await subject.peers(), 'peer-0 peer-2 peer-4 peer-1 peer-5')
+    equal('expired later', (await subject.expire(NOW + 2 * HOUR)).length, 5)
+  }])),
+
+  'who makes room may be the youngest of several networks, and is not listed, found or counted any more': async create => {
+    const subject = await create()
+
+    for (const i of [0, 1, 2, 3]) {
+      await subject.register('space', `peer-${i}`, { network: `203.0/113/${i}` })
+    }
+
+    const limits = { ...NO_LIMITS, maxRegistrationsPerNamespace: 4 }
+    const { displaced } = await subject.register('space', 'newcomer', { network: '192.0/2/1', limits })
+    equal('displaced', peersOf(displaced), 'peer-3')
+    equal('listed', await subject.peers({ namespace: 'space' }), 'peer-0 peer-1 peer-2 newcomer')
+    equal('size', subject.size, '4 in 1 of 4')
+    equal('unregistered', await subject.unregister('space', 'peer-3'), undefined)
+    equal('back from another network', peersOf((await subject.register('space', 'peer-3', { network: '192.0/2/1', limits })).displaced), 'peer-2')
+    equal('back from where it was', await subject.tryRegister('space', 'peer-2', { network: '203.0/113/2', limits }), { limit: 'maxRegistrationsPerNamespace' })
+  },
+
+  'a peer that is at its own limit displaces nobody': async create => {
+    const subject = await create()
+
+    for (const i of [0, 1, 2, 3]) {
+      await subject.register('space', `peer-${i}`, { network: '203.0/113/1' })
+    }
+
+    await subject.register('other', 'newcomer', { network: '192.0/2/1' })
+    const limits = { ...NO_LIMITS, maxRegistrationsPerPeer: 1, maxRegistrationsPerNamespace: 4 }
+    equal('answer', await subject.tryRegister('space', 'newcomer', { network: '192.0/2/1', limits }), { limit: 'maxRegistrationsPerPeer' })
+    equal('size', subject.size, '5 in 2 of 5')
+  },
+
+  'one network of many peers keeps nobody out of a namespace, in whatever order they come': async create => {
+    for (const order of ['honest first', 'attackers first', 'mixed']) {
+      const subject = await create()
+      const limits = { ...NO_LIMITS, maxRegistrationsPerNamespace: 100 }
+      const honest = Array.from({ length: 50 }, (_, i) => ({ peer: `honest-${i}`, network: `${10 + i}.${i}/${i}/1` }))
+      const attackers = Array.from({ length: 1_000 }, (_, i) => ({ peer: `attacker-${i}`, network: `203.0/${i % 250}/${Math.floor(i / 4)}` }))
+      const all = order === 'honest first' ? [...honest, ...attackers] : [...attackers, ...honest]
+
+      if (order === 'mixed') {
+        all.sort((a, b) => scramble(a.peer) - scramble(b.peer))
+      }
+
+      for (const { peer, network } of all) {
+        await subject.tryRegister('space', peer, { network, limits })
+      }
+
+      const { registrations } = await subject.list({ namespace: 'space' })
+      equal(`honest, ${order}`, registrations.filter(({ peer }) => peer.startsWith('honest')).length, 50)
+      equal(`all, ${order}`, registrations.length, 100)
+    }
+  },
+
+  'an honest namespace stays, though attackers were there first or in numbers': async create => {
+    const subject = await create()
+    const limits = { ...NO_LIMITS, maxNamespaces: 20 }
+    const attacker = (i: number): string => `203.0/113/${i}`
+
+    for (let i = 0; i < 10; i++) {
+      await subject.register(`honest-${i}`, 'attacker', { network: attacker(i), limits })
+    }
+
+    for (let i = 0; i < 10; i++) {
+      await subject.register(`honest-${i}`, `honest-${i}`, { network: `${10 + i}.0/0/1`, limits })
+      await subject.register(`honest-${i}`, 'second attacker', { network: attacker(i), limits })
+    }
+
+    for (let i = 0; i < 100; i++) {
+      await subject.tryRegister(`attacked-${i}`, `attacker-${i}`, { network: attacker(i), limits })
+      await subject.tryRegister(`new-${i % 5}`, `peer-${i % 5}`, { network: `${100 + i % 5}.0/0/1`, limits })
+    }
+
+    const names = new Set((await subject.list()).registrations.map(({ peer }) => peer).filter(peer => /^(honest|peer)/.test(peer)))
+    equal('honest peers', names.size, 15)
+    equal('namespaces', subject.store.size.namespaces, 20)
+  },
+
+  'one network of large records keeps nobody out where bytes are limited': async create => {
+    const subject = await create()
+    await subject.register('space', 'honest', { network: '10.0/0/1' })
+    const limits = { ...NO_LIMITS, maxBytes: 100 * subject.store.size.bytes }
+
+    for (let i = 0; i < 200; i++) {
+      await subject.tryRegister('space', `attacker-${i}`, { network: `203.0/${i}/1`, record: 'x'.repeat(4_000), limits })
+    }
+
+    check('full', subject.store.size.bytes > 0.9 * limits.maxBytes)
+
+    for (let i = 0; i < 50; i++) {
+      await subject.register('space', `honest-${i}`, { network: `${20 + i}.0/0/1`, limits })
+      check('within the limit', subject.store.size.bytes <= limits.maxBytes)
+    }
+
+    equal('honest', (await subject.list()).registrations.filter(({ peer }) => peer.startsWith('honest')).length, 51)
+  },
+
+  'a refresh that needs more bytes is admitted, and has the network that holds most make room': async create => {
+    const subject = await create()
+
+    for (const i of [0, 1, 2]) {
+      await subject.register('space', `peer-${i}`, { network: '203.0/113/1' })
+    }
+
+    await subject.register('space', 'peer', { network: '192.0/2/1' })
+    const limits = { ...NO_LIMITS, maxBytes: subject.store.size.bytes }
+    const { refreshed, displaced } = await subject.register('space', 'peer', { network: '192.0/2/1', record: 'x'.repeat(100), limits })
+    equal('refreshed', [refreshed, peersOf(displaced)], [true, 'peer-2'])
+    check('within the limit', subject.store.size.bytes <= limits.maxBytes)
+  },
+
+  'a sample has as many as were asked for, each once, all networks alike, and a cursor for what comes later': async create => {
+    const subject = await create()
+
+    for (let i = 0; i < 300; i++) {
+      await subject.register('space', `many-${i}`, { network: `203.0/${i % 100}/${i}` })
+    }
+
+    for (let i = 0; i < 10; i++) {
+      await subject.register('space', `few-${i}`, { network: `${10 + i}.0/0/1` })
+    }
+
+    await subject.register('other space', 'elsewhere')
+    const sample = randomNumbers()
+
+    for (const namespace of ['space', undefined]) {
+      const drawn = new Set<string>()
+
+      for (let i = 0; i < 40; i++) {
+        const { registrations, cursor } = await subject.list({ namespace, limit: 22, sample })
+        const peers = registrations.map(({ peer }) => peer)
+        equal('number', new Set(peers).size, 22)
+        equal('of networks with one', peers.filter(peer => peer.startsWith('few')).length, 10)
+        equal('what came later', await subject.peers({ namespace, after: cursor }), '')
+        peers.forEach(peer => drawn.add(peer))
+      }
+
+      check('others each time', drawn.size > 200)
+      equal('all', (await subject.list({ namespace, limit: 500, sample })).registrations.length, namespace == null ? 311 : 310)
+    }
+
+    const { cursor } = await subject.list({ namespace: 'space', limit: 5, sample })
+    await subject.register('space', 'later')
+    equal('later', await subject.peers({ namespace: 'space', after: cursor }), 'later')
+    equal('of nothing', await subject.peers({ namespace: 'unknown', limit: 5, sample }), '')
+  },
+
+  'a sample has nothing that has expired, and only what can be read': async create => {
+    const subject = await create()
+    const sample = randomNumbers()
+
+    for (let i = 0; i < 100; i++) {
+      await subject.register('space', `${i}`, { network: `203.0/113/${i}`, ttl: i % 2 === 0 ? 500 : HOUR, domain: i < 90 ? 'libp2p-peer-record' : 'libp2p-routing-state' })
+    }
+
+    for (const namespace of ['space', undefined]) {
+      const { registrations } = await subject.list({ namespace, limit: 20, sample }, NOW + 500)
+      equal('alive', registrations.filter(({ expires }) => expires > NOW + 500).length, 20)
+      const readable = await subject.list({ namespace, limit: 20, sample, reads: 'libp2p-routing-state' }, NOW + 500)
+      equal('readable', peersOf(readable.registrations).split(' ').sort(), ['91', '93', '95', '97', '99'])
+    }
+  },
+
+  'who subscribes to a namespace is called back for each change in it, and may be told who is gone': async create => {
+    const subject = await create()
+
+    if (subject.store.subscribe == null) {
+      return
+    }
+
+    let calls = 0
+    const gone = new Set<string>()
+    const end = subject.store.subscribe('space', peers => {
+      calls++
+      peers?.forEach(peer => gone.add(peer))
+    })
+    const changed = async (what: string, change: () => Promise<unknown>): Promise<void> => {
+      const before = calls
+      await change()
+      check(`${what} calls back`, calls > before)
+    }
+
+    await changed('a registration', async () => subject.register('space', '1', { ttl: SECOND }))
+    await changed('another', async () => subject.register('space', '2', { network: '203.0/113/1' }))
+    await changed('a refresh', async () => subject.register('space', '2', { network: '203.0/113/1' }))
+    equal('gone', [...gone], [])
+    await changed('unregistering', async () => subject.unregister('space', '2'))
+    await subject.register('space', '3', { network: '203.0/113/1' })
+    await subject.register('space', '4', { network: '203.0/113/1' })
+    await changed('making room', async () => subject.register('space', '5', { limits: { ...NO_LIMITS, maxRegistrations: 3 }, network: '10.0/0/1' }))
+    await changed('expiry', async () => subject.expire(NOW + 2 * SECOND))
+    check('those who are named are gone', [...gone].every(peer => ['1', '2', '4'].includes(peer)))
+
+    const before = calls
+    await subject.register('other space', '1')
+    await subject.unregister('other space', '1')
+    await subject.unregister('space', 'unknown')
+    await subject.tryRegister('space', '6', { limits: { ...NO_LIMITS, maxRegistrations: 1 } })
+    await subject.list({ namespace: 'space' })
+    end()
+    end()
+    await subject.register('space', '6')
+    equal('calls', calls, before)
   },
 
   'a store that several points started goes on until the last of them stops it': async create => {

@@ -8,12 +8,21 @@
  * answers E_UNAVAILABLE. `suite.ts` tests all of this for any store.
  */
 
+import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { Network } from './fair-shares.ts'
+
 export interface NewRegistration {
   namespace: string
   /** The peer id in its string form. */
   peer: string
   /** The envelope, as other peers will verify it. The store keeps this array and never writes to it. */
   signedPeerRecord: Uint8Array
+  /** The form that this envelope is in. */
+  domain: RecordDomain
+  /** The same record in the other form, for those who read only that. Kept like the envelope. */
+  otherRecord?: Uint8Array | undefined
+  /** Where the peer is connected from, as far as it can be told: networks share each limit fairly. */
+  network: Network
   /** Milliseconds. */
   ttl: number
 }
@@ -22,6 +31,9 @@ export interface StoredRegistration {
   readonly namespace: string
   readonly peer: string
   readonly signedPeerRecord: Uint8Array
+  readonly domain: RecordDomain
+  readonly otherRecord?: Uint8Array | undefined
+  readonly network: Network
   /** From this moment on the registration is gone, whether or not it has been removed yet. */
   readonly expires: number
   /**
@@ -31,17 +43,31 @@ export interface StoredRegistration {
   readonly sequence: number
 }
 
-/** The most there may be at a time. */
+/**
+ * The most there may be at a time. All but the first are shared max-min fairly between networks: where one
+ * is reached, a newcomer takes the place of the youngest of the network that holds most, if that holds
+ * more than the newcomer's would then (`FairShares` has the rule, and a store may use it).
+ */
 export interface StoreLimits {
   maxRegistrationsPerPeer: number
   maxRegistrationsPerNamespace: number
+  /**
+   * A namespace counts for the network that has fewest of them among those that are registered in it, so
+   * that nobody makes it somebody else's by being there too, or first. The one that makes room goes with
+   * all registrations in it.
+   */
   maxNamespaces: number
   maxRegistrations: number
+  /** As `StoreSize` counts them. A store may go beyond it by the size of a registration that is refreshed. */
+  maxBytes: number
 }
 
 export type RegisterResult =
-  /** `refreshed` when it replaced one of the same peer in the same namespace. */
-  | { registration: StoredRegistration, refreshed: boolean }
+  /**
+   * `refreshed` when it replaced one of the same peer in the same namespace, which keeps its age.
+   * `displaced` are those that had to make room for it and are gone.
+   */
+  | { registration: StoredRegistration, refreshed: boolean, displaced: StoredRegistration[] }
   /** The limit that was in the way; nothing changed. */
   | { limit: keyof StoreLimits }
 
@@ -52,10 +78,18 @@ export interface ListQuery {
   after?: number | undefined
   /** Registrations, at the most; one or more. */
   limit: number
+  /** Only registrations that have a record in this form. */
+  reads?: RecordDomain | undefined
+  /**
+   * Registrations drawn at random and spread over networks, instead of those that follow a cursor, by random
+   * numbers as `Math.random` gives them. The cursor of such a page is at the end of the listing: it gives
+   * only what comes later.
+   */
+  sample?: (() => number) | undefined
 }
 
 export interface Page {
-  /** In the order of `sequence`, none of them expired. */
+  /** In the order of `sequence`, or of a sample in any; none of them expired. */
   registrations: StoredRegistration[]
   /**
    * Where the listing goes on. It may also be the `sequence` of any registration in the page, when the
@@ -69,6 +103,18 @@ export interface StoreSize {
   registrations: number
   namespaces: number
   peers: number
+  /** Of the records, and for each registration as much again as the store needs to keep it, or some hundred. */
+  bytes: number
+}
+
+/** Ends a subscription; to do so again does nothing. */
+export type Unsubscribe = () => void
+
+/** What a start has to know to judge what was stored before. */
+export interface StartOptions {
+  now: number
+  /** Milliseconds: what lives longer than this from now, because a clock was wrong, is taken to end then. */
+  maxTtl: number
 }
 
 export interface RegistrationStore {
@@ -106,10 +152,23 @@ export interface RegistrationStore {
   readonly size: StoreSize
 
   /**
+   * Calls back when something in a namespace has changed, as a wake-up: what there is, a listing tells. It
+   * may name peers that are gone from it. It costs nothing where nobody has subscribed. A call may come
+   * before the change is safe, and may be lost where a store is shared. The callback must not throw.
+   */
+  subscribe? (namespace: string, onChange: (gone?: string[]) => void): Unsubscribe
+
+  /**
+   * Whether what was changed last is not yet where the store keeps it, and requests may be refused for
+   * that. Undefined where that cannot be.
+   */
+  readonly isBehind?: boolean
+
+  /**
    * Each point that uses the store calls it before its first request. When it rejects, the point did
    * not start and does not call `stop`.
    */
-  start? (): void | Promise<void>
+  start? (options?: StartOptions): void | Promise<void>
 
   /**
    * Each point that started the store calls it after its last answer; the store ends with the last of

@@ -7,6 +7,7 @@ import { plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { connect, framed, openStream } from '../fixtures/raw-stream.ts'
 import { envelope, identity } from '../fixtures/records.ts'
 import { discover, register, unregister } from '../fixtures/requests.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { PlainNode, PointNode } from '../fixtures/nodes.ts'
 import type { RendezvousPointInit } from '../../src/index.ts'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -520,10 +521,10 @@ describe('rateLimit', () => {
 /** A namespace that takes more than one message to list. */
 function filledStore (): MemoryStore {
   const store = new MemoryStore()
-  const limits = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }
+  const limits = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity, maxBytes: Infinity }
 
   for (let i = 0; i < 200; i++) {
-    store.register({ namespace: 'large', peer: `peer ${i}`, signedPeerRecord: new Uint8Array(10_000), ttl: 7_200_000 }, limits, Date.now())
+    store.register({ ...ORIGIN, namespace: 'large', peer: `peer ${i}`, signedPeerRecord: new Uint8Array(10_000), ttl: 7_200_000 }, limits, Date.now())
   }
 
   return store

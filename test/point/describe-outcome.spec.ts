@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { describeOutcome } from '../../src/point/describe-outcome.ts'
 import { Status } from '../../src/protocol/errors.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { Outcome } from '../../src/point/handler.ts'
 
-const registration = { namespace: 'my-app', peer: 'peer', signedPeerRecord: new Uint8Array(), expires: Date.UTC(2030, 0, 1), sequence: 1 }
+const registration = { ...ORIGIN, namespace: 'my-app', peer: 'peer', signedPeerRecord: new Uint8Array(), expires: Date.UTC(2030, 0, 1), sequence: 1 }
 const refused = { status: Status.E_UNAVAILABLE, statusText: 'maxNamespaces (5) is reached' } as const
 
 describe('what a request led to', () => {

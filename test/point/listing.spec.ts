@@ -8,11 +8,12 @@ import { Message } from '../../src/protocol/message.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { identity } from '../fixtures/records.ts'
 import { discover, handlerOf, NOW } from '../fixtures/requests.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { Page, StoredRegistration } from '../../src/store/types.ts'
 import type { PeerId } from '@libp2p/interface'
 
 const MIB = 1024 * 1024
-const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }
+const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity, maxBytes: Infinity }
 
 /** The same by the generated encoder. */
 function encodePlainly ({ registrations, cursor }: Page, namespace: string | undefined, now: number): Uint8Array {
@@ -33,7 +34,7 @@ function encodePlainly ({ registrations, cursor }: Page, namespace: string | und
 const ttl = fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constantFrom(1, 999, 1_000, 127_000, 127_001, 128_000, 16_383_000, 16_384_000, 2_097_151_000, 2_097_152_000, 300_000_000_000, 31_536_000_000_000))
 const name = fc.oneof(fc.constantFrom('a', 'b', 'x'.repeat(127), 'x'.repeat(128), 'x'.repeat(255), '漢'.repeat(85)), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }))
 const record = fc.oneof(fc.uint8Array({ maxLength: 400 }), fc.constantFrom(0, 1, 126, 127, 128, 129, 16_383, 16_384).map(length => new Uint8Array(length).fill(7)))
-const registration: fc.Arbitrary<StoredRegistration> = fc.record({ namespace: name, peer: fc.constant('peer'), signedPeerRecord: record, expires: ttl.map(ttl => NOW + ttl), sequence: fc.constant(0) })
+const registration: fc.Arbitrary<StoredRegistration> = fc.record({ domain: fc.constant(ORIGIN.domain), network: fc.constant(ORIGIN.network), namespace: name, peer: fc.constant('peer'), signedPeerRecord: record, expires: ttl.map(ttl => NOW + ttl), sequence: fc.constant(0) })
 const page: fc.Arbitrary<Page> = fc.tuple(fc.array(registration, { maxLength: 20 }), fc.nat()).map(([registrations, first]) => ({
   registrations: registrations.map((registration, i) => ({ ...registration, sequence: first + i })),
   cursor: first + Math.max(registrations.length - 1, 0)
@@ -77,7 +78,7 @@ describe('a page that is too large for one message', () => {
     for (let i = 0; i < count; i++) {
       const signedPeerRecord = new Uint8Array(Math.max(length(i), 4))
       new DataView(signedPeerRecord.buffer).setUint32(0, i)
-      store.register({ namespace, peer: `peer ${i}`, signedPeerRecord, ttl: 7_200_000 }, NO_LIMITS, NOW)
+      store.register({ ...ORIGIN, namespace, peer: `peer ${i}`, signedPeerRecord, ttl: 7_200_000 }, NO_LIMITS, NOW)
     }
 
     const listed: number[] = []
@@ -110,7 +111,7 @@ describe('a page that is too large for one message', () => {
 
   it('ends where the next registration would leave no room for status and cookie', () => {
     // tags and lengths of the registration and what is in it: 13 bytes beside the record
-    const registration = { namespace: 'x', peer: 'peer', expires: NOW + 1_000, sequence: 7 }
+    const registration = { ...ORIGIN, namespace: 'x', peer: 'peer', expires: NOW + 1_000, sequence: 7 }
     const listed = (length: number): number => encodeListing({ registrations: [{ ...registration, signedPeerRecord: new Uint8Array(length) }], cursor: 7 }, undefined, NOW).registrations
 
     expect(listed(MIB - 512 - 13)).toBe(1)
@@ -118,7 +119,7 @@ describe('a page that is too large for one message', () => {
   })
 
   it('holds at least one, if it is as large as a request may ever be', () => {
-    const registration = { namespace: 'x'.repeat(255), peer: 'peer', signedPeerRecord: new Uint8Array(MIB / 2), expires: NOW + 1_000, sequence: 7 }
+    const registration = { ...ORIGIN, namespace: 'x'.repeat(255), peer: 'peer', signedPeerRecord: new Uint8Array(MIB / 2), expires: NOW + 1_000, sequence: 7 }
 
     expect(encodeListing({ registrations: [registration, { ...registration, sequence: 8 }], cursor: 8 }, undefined, NOW).registrations).toBe(1)
   })

@@ -5,12 +5,13 @@ import { rendezvousPoint } from '../../src/point/index.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { identity } from '../fixtures/records.ts'
 import { NOW } from '../fixtures/requests.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { RendezvousPoint } from '../../src/point/rendezvous-point.ts'
 import type { RendezvousPointInit } from '../../src/point/types.ts'
 import type { RegistrationStore } from '../../src/store/types.ts'
 
 const HOUR = 60 * 60 * 1000
-const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }
+const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity, maxBytes: Infinity }
 
 let peer: string
 
@@ -62,7 +63,7 @@ function pointWith (broken: Partial<RegistrationStore> = {}, init: RendezvousPoi
 
 function fill (store: RegistrationStore, count: number, ttl = HOUR): void {
   for (let i = 0; i < count; i++) {
-    store.register({ namespace: `namespace ${i}`, peer, signedPeerRecord: new Uint8Array(1), ttl }, NO_LIMITS, Date.now())
+    store.register({ ...ORIGIN, namespace: `namespace ${i}`, peer, signedPeerRecord: new Uint8Array(1), ttl }, NO_LIMITS, Date.now())
   }
 }
 
@@ -221,7 +222,7 @@ describe('expiry', () => {
     expect(new Set(expired.map(({ namespace }) => namespace)).size).toBe(1_000)
     expect(expired[0]).toEqual({ peer: expect.anything(), namespace: expect.any(String), expires: NOW + HOUR })
     expect(expired[0].peer.toString()).toBe(peer)
-    expect(point.size).toEqual({ registrations: 0, namespaces: 0, peers: 0 })
+    expect(point.size).toEqual({ registrations: 0, namespaces: 0, peers: 0, bytes: 0 })
     expect(vi.getTimerCount()).toBe(0)
   })
 

@@ -21,6 +21,7 @@ describe('the settings of a point', () => {
       maxRegistrationsPerNamespace: 1_000,
       maxNamespaces: 10_000,
       maxRegistrations: 1_000_000,
+      maxBytes: 512 * 1024 * 1024,
       maxDiscoverLimit: 1_000,
       maxMessageSize: 16_384,
       maxInboundStreams: 32,
@@ -45,6 +46,7 @@ describe('the settings of a point', () => {
       maxRegistrationsPerNamespace: 6,
       maxNamespaces: 7,
       maxRegistrations: 8,
+      maxBytes: 80,
       maxDiscoverLimit: 9,
       maxMessageSize: 10,
       maxInboundStreams: 11,
@@ -71,7 +73,7 @@ describe('the settings of a point', () => {
   })
 
   it.each<[keyof RendezvousPointInit]>([
-    ['maxNamespaceLength'], ['maxRegistrationsPerPeer'], ['maxRegistrationsPerNamespace'], ['maxNamespaces'],
+    ['maxNamespaceLength'], ['maxRegistrationsPerPeer'], ['maxRegistrationsPerNamespace'], ['maxNamespaces'], ['maxBytes'],
     ['maxRegistrations'], ['maxDiscoverLimit'], ['maxMessageSize'], ['maxInboundStreams']
   ])('need %s to be a whole number of at least one', name => {
     for (const value of [0, -1, 1.5, NaN, Infinity, '10', null]) {

@@ -7,6 +7,7 @@ import { openSync, writeSync } from 'node:fs'
 import { LevelDatastore } from 'datastore-level'
 import { persistentStore } from '../../src/store/persistent.ts'
 import { LIMITS, NAMESPACES, PEERS, TTLS } from './crash-journal.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { JournalEntry } from './crash-journal.ts'
 
 /** Changes under way at a time. */
@@ -43,7 +44,7 @@ async function change (): Promise<void> {
     const ttl = pick(TTLS)
     const record = crypto.getRandomValues(new Uint8Array(100 + id % 200))
     write({ ...change, begin: 'register', expires: now + ttl, record: Buffer.from(record).toString('hex') })
-    const result = await store.register({ ...change, signedPeerRecord: record, ttl }, LIMITS, now)
+    const result = await store.register({ ...ORIGIN, ...change, signedPeerRecord: record, ttl }, LIMITS, now)
     write('limit' in result
       ? { ...change, done: 'refused' }
       : { ...change, done: 'register', sequence: result.registration.sequence })

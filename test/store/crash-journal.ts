@@ -18,5 +18,6 @@ export const LIMITS = {
   maxRegistrationsPerPeer: 4,
   maxRegistrationsPerNamespace: 40,
   maxNamespaces: 5,
-  maxRegistrations: 120
+  maxRegistrations: 120,
+  maxBytes: Infinity
 }

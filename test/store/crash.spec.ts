@@ -8,6 +8,7 @@ import { expect, it } from 'vitest'
 import { persistentStore } from '../../src/store/persistent.ts'
 import { LIMITS } from './crash-journal.ts'
 import { temporaryDirectory } from './stores.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { JournalEntry } from './crash-journal.ts'
 import type { StoredRegistration, RegistrationStore } from '../../src/store/types.ts'
 
@@ -169,7 +170,7 @@ it(`persistentStore over LevelDB loses nothing it acknowledged, killed ${CRASHES
       expect(registrations.length).to.be.at.most(LIMITS.maxRegistrations)
       await store.expire(now, 10_000)
       const { size } = store
-      const another = { namespace: 'a', peer: 'another', signedPeerRecord: new Uint8Array(1), ttl: 10_000 }
+      const another = { ...ORIGIN, namespace: 'a', peer: 'another', signedPeerRecord: new Uint8Array(1), ttl: 10_000 }
       expect(await store.register(another, { ...LIMITS, maxRegistrationsPerNamespace: Infinity, maxRegistrations: size.registrations }, now))
         .to.deep.equal({ limit: 'maxRegistrations' })
 

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { RegisterResult } from '../../src/store/types.ts'
 
 const NOW = 1_750_000_000_000
-const NO_LIMITS = { maxRegistrationsPerPeer: 1e9, maxRegistrationsPerNamespace: 1e9, maxNamespaces: 1e9, maxRegistrations: 1e9 }
+const NO_LIMITS = { maxRegistrationsPerPeer: 1e9, maxRegistrationsPerNamespace: 1e9, maxNamespaces: 1e9, maxRegistrations: 1e9, maxBytes: 1e12 }
 const RECORD = new Uint8Array(1)
 
 function register (store: MemoryStore, namespace: string, peer: string, { ttl = 10_000, now = NOW, limits = NO_LIMITS } = {}): RegisterResult {
-  return store.register({ namespace, peer, signedPeerRecord: RECORD, ttl }, limits, now)
+  return store.register({ ...ORIGIN, namespace, peer, signedPeerRecord: RECORD, ttl }, limits, now)
 }
 
 function filled (count: number): MemoryStore {
@@ -42,7 +43,7 @@ describe('memoryStore', () => {
 
   it('lets a peer register again at once where it had expired, also when a limit is filled', () => {
     const store = new MemoryStore()
-    const limits = { maxRegistrationsPerPeer: 1, maxRegistrationsPerNamespace: 1, maxNamespaces: 1, maxRegistrations: 1 }
+    const limits = { maxRegistrationsPerPeer: 1, maxRegistrationsPerNamespace: 1, maxNamespaces: 1, maxRegistrations: 1, maxBytes: 1_000 }
     register(store, 'space', 'peer', { ttl: 1_001 })
 
     // expired, but not yet due to be removed

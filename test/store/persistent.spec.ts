@@ -5,13 +5,14 @@ import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { persistentStore } from '../../src/store/persistent.ts'
 import { temporaryDirectory } from './stores.ts'
+import { ORIGIN } from '../fixtures/origin.ts'
 import type { ListQuery, Page, RegisterResult, StoredRegistration } from '../../src/store/types.ts'
 import type { CorruptEntry, PersistentStore, PersistentStoreInit } from '../../src/store/persistent.ts'
 import type { Batch, Datastore } from 'interface-datastore'
 
 const NOW = 1_750_000_000_000
 const HOUR = 3_600_000
-const LIMITS = { maxRegistrationsPerPeer: 1e6, maxRegistrationsPerNamespace: 1e6, maxNamespaces: 1e6, maxRegistrations: 1e6 }
+const LIMITS = { maxRegistrationsPerPeer: 1e6, maxRegistrationsPerNamespace: 1e6, maxNamespaces: 1e6, maxRegistrations: 1e6, maxBytes: 1e12 }
 
 /** A datastore whose batches can be made to fail or to wait. */
 class ControlledDatastore extends MemoryDatastore {
@@ -90,7 +91,7 @@ async function register (store: PersistentStore, namespace: string, peer: string
 }
 
 async function tryRegister (store: PersistentStore, namespace: string, peer: string, { now = NOW, ttl = HOUR, limits = LIMITS, record = peer } = {}): Promise<RegisterResult> {
-  return store.register({ namespace, peer, signedPeerRecord: new TextEncoder().encode(record), ttl }, limits, now)
+  return store.register({ ...ORIGIN, namespace, peer, signedPeerRecord: new TextEncoder().encode(record), ttl }, limits, now)
 }
 
 async function list (store: PersistentStore, query: Partial<ListQuery> = {}, now = NOW): Promise<Page | undefined> {
@@ -128,7 +129,7 @@ describe('persistentStore after a restart', () => {
     expect(await listing(after)).to.deep.equal(expected)
     expect(expected).to.have.lengthOf(4)
     expect(await listing(after, { namespace: 'a' })).to.deep.equal(['a peer-1 peer-1 3600000', 'a peer-2 refreshed 3600005'])
-    expect(after.size).to.deep.equal({ registrations: 4, namespaces: 2, peers: 3 })
+    expect(after.size).to.deep.equal({ registrations: 4, namespaces: 2, peers: 3, bytes: 4 * 640 + 21 })
     expect(after.corruptEntries).to.equal(0)
   })
 
@@ -711,7 +712,7 @@ describe('persistentStore and its life', () => {
       expect(() => store.list({ limit: 1 }, NOW)).toThrow('not started')
       expect(() => store.expire(NOW, 1)).toThrow('not started')
       expect(store.nextExpiry()).to.equal(undefined)
-      expect(store.size).to.deep.equal({ registrations: 0, namespaces: 0, peers: 0 })
+      expect(store.size).to.deep.equal({ registrations: 0, namespaces: 0, peers: 0, bytes: 0 })
     }
 
     await refusesAll()

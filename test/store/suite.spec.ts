@@ -65,13 +65,13 @@ const FAULTY: Record<string, new () => MemoryStore> = {
   },
   'limits do not exist': class extends MemoryStore {
     override register (registration: NewRegistration, _: StoreLimits, now: number): RegisterResult {
-      return super.register(registration, { maxNamespaces: Infinity, maxRegistrations: Infinity, maxRegistrationsPerNamespace: Infinity, maxRegistrationsPerPeer: Infinity }, now)
+      return super.register(registration, { maxBytes: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity, maxRegistrationsPerNamespace: Infinity, maxRegistrationsPerPeer: Infinity }, now)
     }
   },
   'a refresh keeps its place': class extends MemoryStore {
     override register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
       const previous = this.get(registration.namespace, registration.peer)
-      const result = previous == null ? undefined : { registration: previous, refreshed: true }
+      const result = previous == null ? undefined : { registration: previous, refreshed: true, displaced: [] }
 
       return result ?? super.register(registration, limits, now)
     }
@@ -100,7 +100,7 @@ const FAULTY: Record<string, new () => MemoryStore> = {
   },
   'the size is not that of now': class extends MemoryStore {
     override get size (): StoreSize {
-      return { registrations: 0, namespaces: 0, peers: 0 }
+      return { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }
     }
   }
 }

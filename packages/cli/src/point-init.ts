@@ -10,6 +10,7 @@ export const limitFlags = {
   defaultTtl: { type: duration, help: 'lifetime of a registration that asks for none', default: '2h' },
   maxTtl: { type: duration, help: 'longest lifetime a registration may ask for; lowers the other two, where they are not given', default: '72h' },
   maxRegistrations: { type: count, help: 'registrations, all together', default: '1000000' },
+  maxBytes: { type: count, help: 'bytes that all registrations may take', default: '536870912' },
   maxRegistrationsPerPeer: { type: count, help: 'namespaces that one peer may be in', default: '100' },
   maxRegistrationsPerNamespace: { type: count, help: 'peers that may be in one namespace', default: '1000' },
   maxNamespaces: { type: count, help: 'namespaces with registrations in them', default: '10000' },

@@ -13,7 +13,7 @@ import type { StoreLimits } from 'libp2p-rendezvous'
 /** Registrations that are copied at a time. */
 const BATCH = 1_000
 
-const UNLIMITED: StoreLimits = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity }
+const UNLIMITED: StoreLimits = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity, maxBytes: Infinity }
 
 export interface Salvaged {
   /** Registrations that were read, and have not expired. */

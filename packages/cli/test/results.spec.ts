@@ -194,7 +194,7 @@ describe('the log of a point', () => {
     let text = ''
     const output = new Output({ write: line => { text += line } }, { write: () => {} })
     const log = new PointLog(output, { verbose: false, now: () => NOW, ...init })
-    const point = Object.assign(new TypedEventEmitter<RendezvousPointEvents>(), { protocol: '', size: { registrations: 0, namespaces: 0, peers: 0 } })
+    const point = Object.assign(new TypedEventEmitter<RendezvousPointEvents>(), { protocol: '', size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 } })
     log.follow(point)
     act(log, (type, detail) => { point.safeDispatchEvent(type, { detail } as any) })
 

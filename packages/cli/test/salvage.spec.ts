@@ -10,7 +10,7 @@ import type { PersistentStore, StoredRegistration } from 'libp2p-rendezvous'
 
 const NOW = Date.UTC(2030, 0, 1)
 const HOUR = 3_600_000
-const LIMITS = { maxRegistrationsPerPeer: 1_000_000, maxRegistrationsPerNamespace: 1_000_000, maxNamespaces: 1_000_000, maxRegistrations: 1_000_000 }
+const LIMITS = { maxRegistrationsPerPeer: 1_000_000, maxRegistrationsPerNamespace: 1_000_000, maxNamespaces: 1_000_000, maxRegistrations: 1_000_000, maxBytes: Infinity }
 
 let root: string
 let registrations: string
@@ -43,13 +43,14 @@ async function withStore <T> (work: (store: PersistentStore) => Promise<T>): Pro
 async function fill (count: number): Promise<void> {
   await withStore(async store => {
     for (let i = 0; i < count; i++) {
-      await store.register({ namespace: `namespace ${i % 7}`, peer: `peer ${i}`, signedPeerRecord: new Uint8Array(500).fill(i), ttl: (i + 1) * HOUR }, LIMITS, NOW)
+      await store.register({ domain: 'libp2p-peer-record', network: 'memory', namespace: `namespace ${i % 7}`, peer: `peer ${i}`, signedPeerRecord: new Uint8Array(500).fill(i), ttl: (i + 1) * HOUR }, LIMITS, NOW)
     }
   })
 }
 
 async function listed (): Promise<StoredRegistration[]> {
-  return withStore(async store => (await store.list({ limit: 1_000_000 }, NOW))?.registrations ?? [])
+  return withStore(async store => (await store.list({ limit: 1_000_000 }, NOW))?.registrations.map(({ namespace, peer, signedPeerRecord, domain, network, expires, sequence }) =>
+    ({ namespace, peer, signedPeerRecord, domain, network, expires, sequence })) ?? [])
 }
 
 const withoutSequence = ({ sequence, ...registration }: StoredRegistration): object => registration
