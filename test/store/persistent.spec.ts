@@ -499,6 +499,144 @@ describe('persistentStore when its datastore fails', () => {
   })
 })
 
+describe('persistentStore and a database that has to be opened anew', () => {
+  /** As LevelDB is after a full disk: it refuses everything until it was closed and opened. */
+  class SulkingDatastore extends ControlledDatastore {
+    isFull = false
+    #sulks = false
+    reopened = 0
+
+    override batch (): Batch {
+      const batch = super.batch()
+
+      return {
+        ...batch,
+        commit: async () => {
+          this.#sulks ||= this.isFull
+
+          if (this.#sulks) {
+            throw new Error('no space left on device')
+          }
+
+          await batch.commit()
+        }
+      }
+    }
+
+    async open (): Promise<void> {
+      this.#sulks = this.isFull
+      this.reopened++
+    }
+
+    async close (): Promise<void> {}
+  }
+
+  async function failing (datastore: SulkingDatastore, init: Partial<PersistentStoreInit> = {}): Promise<PersistentStore> {
+    const store = await open(datastore, init)
+    expect(store.isBehind).to.equal(false)
+    datastore.isFull = true
+    await expect(register(store, 'a', 'peer')).rejects.toThrow('no space')
+    expect(store.isBehind).to.equal(true)
+
+    return store
+  }
+
+  it('opens it when writing has failed twice, and goes on when there is room', async () => {
+    const datastore = new SulkingDatastore()
+    const store = await failing(datastore)
+    await expect(register(store, 'a', 'peer')).rejects.toThrow('no space')
+    expect(datastore.reopened).to.equal(0)
+    await expect(register(store, 'a', 'peer')).rejects.toThrow('no space')
+    expect(datastore.reopened).to.equal(1)
+
+    datastore.isFull = false
+    await register(store, 'a', 'other')
+    expect(datastore.reopened).to.equal(2)
+    expect(store.isBehind).to.equal(false)
+    expect(await datastore.registrationKeys()).to.have.lengthOf(2)
+
+    await register(store, 'a', 'third')
+    expect(datastore.reopened).to.equal(2)
+  })
+
+  it('does so by itself, without anybody who asks', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const datastore = new SulkingDatastore()
+    const store = await failing(datastore)
+    datastore.isFull = false
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(store.isBehind).to.equal(true)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(store.isBehind).to.equal(false)
+    expect(await datastore.registrationKeys()).to.have.lengthOf(1)
+    expect(vi.getTimerCount()).to.equal(0)
+  })
+
+  it('tries no more once it is stopped', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const datastore = new SulkingDatastore()
+    const store = await failing(datastore)
+    await store.stop?.()
+    expect(vi.getTimerCount()).to.equal(0)
+    expect(store.isBehind).to.equal(false)
+  })
+
+  it('does it as it is told', async () => {
+    const datastore = new SulkingDatastore()
+    const reopen = vi.fn(async () => { await datastore.open() })
+    const store = await failing(datastore, { reopen })
+    datastore.isFull = false
+    await expect(register(store, 'a', 'peer')).rejects.toThrow('no space')
+    await register(store, 'a', 'peer')
+    expect(reopen).toHaveBeenCalledTimes(1)
+  })
+
+  it('goes on failing while it cannot be opened', async () => {
+    const datastore = new SulkingDatastore()
+    const store = await failing(datastore)
+    datastore.open = async () => { throw new Error('still full') }
+    await expect(register(store, 'a', 'peer')).rejects.toThrow('no space')
+    await expect(register(store, 'a', 'peer')).rejects.toThrow('still full')
+  })
+})
+
+describe('persistentStore and what was stored before', () => {
+  it('takes what lives too long, because a clock was wrong, to end when it may', async () => {
+    const datastore = new MemoryDatastore()
+    const before = await open(datastore)
+    await register(before, 'a', 'wrong', { now: NOW + 300 * HOUR, ttl: 72 * HOUR })
+    await register(before, 'a', 'right', { ttl: 3 * HOUR })
+    await before.stop?.()
+    const store = persistentStore({ datastore })
+    await store.start?.({ now: NOW, maxTtl: 72 * HOUR })
+
+    expect(await listing(store)).to.deep.equal([`a wrong wrong ${72 * HOUR}`, `a right right ${3 * HOUR}`])
+  })
+
+  it('forgets in the log who had to make room', async () => {
+    const datastore = new ControlledDatastore()
+    const store = await open(datastore)
+    await register(store, 'a', 'first')
+    await register(store, 'a', 'second')
+    const limits = { ...LIMITS, maxRegistrations: 2 }
+    const result = await store.register({ ...ORIGIN, network: 'elsewhere', namespace: 'a', peer: 'newcomer', signedPeerRecord: new Uint8Array(1), ttl: HOUR }, limits, NOW)
+
+    expect(result).to.have.property('displaced').with.lengthOf(1)
+    expect(await datastore.registrationKeys()).to.deep.equal(['/rendezvous/registrations/a@first', '/rendezvous/registrations/a@newcomer'])
+  })
+
+  it('keeps who subscribed over a restart', async () => {
+    const store = await open(new MemoryDatastore())
+    let calls = 0
+    store.subscribe?.('a', () => { calls++ })
+    await store.stop?.()
+    await store.start?.()
+    await register(store, 'a', 'peer')
+
+    expect(calls).to.equal(1)
+  })
+})
+
 describe('persistentStore when its datastore stalls', () => {
   for (const [what, init, timeout] of [['after 5 seconds', {}, 5_000], ['after its timeout', { timeout: 50 }, 50]] as const) {
     it(`rejects ${what}`, async () => {
