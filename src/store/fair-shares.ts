@@ -23,8 +23,8 @@ export interface Share {
 /** The fields of a share that is in no structure. */
 export const UNSHARED = { born: undefined, parent: undefined, place: 0 }
 
-/** Up to so many children, to look at each of them is as fast as an index, which would take more memory than they do. */
-const INDEXED_FROM = 16
+/** Up to so many children, to look through their keys is as fast as an index, which would take more memory than they do. */
+const INDEXED_FROM = 64
 
 /** A network with more than one share, or the root of all. */
 class Group<T extends Share> {
@@ -35,7 +35,9 @@ class Group<T extends Share> {
    * one and the same network. A heap: the one that holds most first, and among equals the youngest.
    */
   readonly children: Array<Group<T> | T> = []
-  /** The children by the segment they begin with, where there are many. */
+  /** For each child a number made of its segment: to look at the children themselves would be to wait for memory. */
+  readonly #keys: number[] = []
+  /** The children by their segments, where there are many. */
   #index: Map<string, Group<T> | T> | undefined
   readonly parent: Group<T> | undefined
   weight = 0
@@ -64,45 +66,62 @@ class Group<T extends Share> {
 
   /** The child that a network is, or is in. The network has to be a narrower one. */
   find (network: Network): Group<T> | T | undefined {
+    const start = this.path.length
     const end = endOfSegment(network, this.path)
 
-    return this.#index == null
-      ? this.children.find(child => isIn(child, network, this.path.length, end))
-      : this.#index.get(network.slice(this.path.length, end))
+    if (this.#index != null) {
+      return this.#index.get(network.slice(start, end))
+    }
+
+    const key = keyOf(network, start, end)
+
+    for (let place = this.#keys.indexOf(key); place !== -1; place = this.#keys.indexOf(key, place + 1)) {
+      const child = this.children[place] as Group<T> | T
+
+      if (isIn(child, network, start, end)) {
+        return child
+      }
+    }
   }
 
   insert (child: Group<T> | T): void {
+    const name = nameOf(child)
+    child.place = this.children.length
     this.children.push(child)
-    this.#put(child, this.children.length - 1)
+    this.#keys.push(keyOf(name, this.path.length, endOfSegment(name, this.path)))
     this.settle(child)
 
     if (this.#index != null) {
       this.#index.set(this.#segmentOf(child), child)
-    } else if (this.children.length > INDEXED_FROM && nameOf(child).length > this.path.length) {
+    } else if (this.children.length > INDEXED_FROM && name.length > this.path.length) {
       this.#index = new Map(this.children.map(child => [this.#segmentOf(child), child]))
     }
   }
 
   /** Puts a child in the place of another that stands for the same. */
   exchange (old: Group<T> | T, child: Group<T> | T): void {
-    this.#put(child, old.place)
+    this.#put(child, old.place, this.#keys[old.place] as number)
     this.settle(child)
     this.#index?.set(this.#segmentOf(child), child)
   }
 
   delete (child: Group<T> | T): void {
     const last = this.children.pop() as Group<T> | T
+    const key = this.#keys.pop() as number
     this.#index?.delete(this.#segmentOf(child))
 
     if (last !== child) {
-      this.#put(last, child.place)
+      this.#put(last, child.place, key)
       this.settle(last)
     }
   }
 
   /** Moves a child to where it belongs after a change. */
   settle (child: Group<T> | T): void {
-    for (let place = child.place; place > 0;) {
+    const key = this.#keys[child.place] as number
+    let { place } = child
+
+    while (place > 0) {
       const above = this.children[(place - 1) >> 1] as Group<T> | T
 
       if (!this.#comesBefore(child, above)) {
@@ -110,25 +129,25 @@ class Group<T extends Share> {
       }
 
       const free = above.place
-      this.#put(above, place)
-      this.#put(child, free)
+      this.#put(above, place, this.#keys[free] as number)
       place = free
     }
 
     for (;;) {
-      const { place } = child
       const left = this.children[2 * place + 1]
       const right = this.children[2 * place + 2]
       const first = left != null && right != null && this.#comesBefore(right, left) ? right : left
 
       if (first == null || !this.#comesBefore(first, child)) {
-        return
+        break
       }
 
       const free = first.place
-      this.#put(first, place)
-      this.#put(child, free)
+      this.#put(first, place, this.#keys[free] as number)
+      place = free
     }
+
+    this.#put(child, place, key)
   }
 
   #segmentOf (child: Group<T> | T): string {
@@ -137,8 +156,9 @@ class Group<T extends Share> {
     return name.slice(this.path.length, endOfSegment(name, this.path))
   }
 
-  #put (child: Group<T> | T, place: number): void {
+  #put (child: Group<T> | T, place: number, key: number): void {
     this.children[place] = child
+    this.#keys[place] = key
     child.place = place
   }
 }
@@ -343,6 +363,17 @@ function endOfSegment (network: Network, path: string): number {
 
 function nameOf (child: Group<Share> | Share): string {
   return child instanceof Group ? child.path : child.network
+}
+
+/** A number of 30 bits, which lies in place. */
+function keyOf (name: string, start: number, end: number): number {
+  let key = 0
+
+  for (let i = start; i < end; i++) {
+    key = (Math.imul(key, 31) + name.charCodeAt(i)) & 0x3fffffff
+  }
+
+  return key
 }
 
 /** Whether a child is in the same network down to the end of a segment. */
