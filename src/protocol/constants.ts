@@ -10,6 +10,13 @@ const HOUR = 60 * MINUTE
 /** The protocol both sides negotiate. */
 export const PROTOCOL_ID = '/rendezvous/1.0.0'
 
+/** The protocol that goes with it by which peers are told of changes (docs/watch.md): `watch` is put before the version. */
+export function watchProtocol (protocol: string): string {
+  const version = protocol.lastIndexOf('/')
+
+  return `${protocol.slice(0, version)}/watch${protocol.slice(version)}`
+}
+
 /** The lifetime of a registration that names none ("Registration Lifetime"). */
 export const DEFAULT_TTL = 2 * HOUR
 
