@@ -6,7 +6,7 @@ import { Subscriptions } from './subscriptions.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Expiring } from './expiry-queue.ts'
 import type { Network, Share } from './fair-shares.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
+import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
 
 /** What a registration takes beside its records, in bytes: about what the benchmark finds. */
 const REGISTRATION_BYTES = 640
@@ -227,6 +227,10 @@ export class MemoryStore implements RegistrationStore {
     }
   }
 
+  registrationsOf (peer: string, now: number): StoredRegistration[] {
+    return this.#peers.entriesOf(peer).filter(({ expires }) => expires > now)
+  }
+
   expire (now: number, limit: number): StoredRegistration[] {
     const expired = this.#evicted.splice(Math.max(0, this.#evicted.length - limit))
 
@@ -259,7 +263,7 @@ export class MemoryStore implements RegistrationStore {
     }
   }
 
-  subscribe (namespace: string, onChange: (gone?: string[]) => void): Unsubscribe {
+  subscribe (namespace: string, onChange: OnChange): Unsubscribe {
     return this.#subscriptions.add(namespace, onChange)
   }
 

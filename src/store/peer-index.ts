@@ -25,6 +25,13 @@ export class PeerIndex<T extends Entry> {
     return held instanceof Map ? held.size : held == null ? 0 : 1
   }
 
+  /** The entries of a peer. */
+  entriesOf (peer: string): T[] {
+    const held = this.#byPeer.get(peer)
+
+    return held instanceof Map ? [...held.values()] : held == null ? [] : [held]
+  }
+
   get (namespace: string, peer: string): T | undefined {
     const held = this.#byPeer.get(peer)
 

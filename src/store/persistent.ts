@@ -4,7 +4,7 @@ import { BatchWriter } from './batch-writer.ts'
 import { decodeEntry, encodeEntry, parseRegistrationName, registrationName } from './log-entry.ts'
 import { MemoryStore, newLife } from './memory.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, StoredRegistration, RegistrationStore, StartOptions, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
+import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, StoredRegistration, RegistrationStore, StartOptions, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { SequenceRange } from './memory.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
@@ -214,6 +214,10 @@ class DatastoreStore implements PersistentStore {
     return this.#started().index.list(query, now)
   }
 
+  registrationsOf (peer: string, now: number): StoredRegistration[] {
+    return this.#started().index.registrationsOf(peer, now)
+  }
+
   expire (now: number, limit: number): StoredRegistration[] {
     const { index, writer } = this.#started()
     const expired = index.expire(now, limit)
@@ -235,7 +239,7 @@ class DatastoreStore implements PersistentStore {
     return this.#session?.index.nextExpiry()
   }
 
-  subscribe (namespace: string, onChange: (gone?: string[]) => void): Unsubscribe {
+  subscribe (namespace: string, onChange: OnChange): Unsubscribe {
     return this.#subscriptions.add(namespace, onChange)
   }
 

@@ -1,6 +1,4 @@
-import type { RegistrationStore, Unsubscribe } from './types.ts'
-
-type OnChange = Parameters<NonNullable<RegistrationStore['subscribe']>>[1]
+import type { OnChange, Unsubscribe } from './types.ts'
 
 /**
  * Who wants to know when a namespace has changed. What one call of a store changes is told together when

@@ -976,6 +976,21 @@ const RULES: Record<string, Rule> = {
     }
   },
 
+  'the registrations of a peer are those that it has and that have not expired': async create => {
+    const subject = await create()
+    await subject.register('space', '1', { ttl: SECOND })
+    await subject.register('space', '2')
+    await subject.register('other space', '1')
+    await subject.register('third space', '1')
+    await subject.unregister('third space', '1')
+
+    const namespacesOf = async (peer: string, now: number): Promise<string[]> => (await subject.store.registrationsOf(peer, now)).map(({ namespace }) => namespace).sort()
+    equal('of the one', await namespacesOf('1', NOW), ['other space', 'space'])
+    equal('of the other', await namespacesOf('2', NOW), ['space'])
+    equal('later', await namespacesOf('1', NOW + SECOND), ['other space'])
+    equal('of nobody', await namespacesOf('3', NOW), [])
+  },
+
   'who subscribes to a namespace is called back for each change in it, and may be told who is gone': async create => {
     const subject = await create()
 

@@ -110,6 +110,14 @@ export interface StoreSize {
 /** Ends a subscription; to do so again does nothing. */
 export type Unsubscribe = () => void
 
+export interface OnChange {
+  /**
+   * @param gone - peers whose registrations have ended; those who are registered again since may be among them
+   * @param isMissing - whether changes before this one may not have been told, so that more may be gone
+   */
+  (gone?: readonly string[], isMissing?: boolean): void
+}
+
 /** What a start has to know to judge what was stored before. */
 export interface StartOptions {
   now: number
@@ -136,6 +144,9 @@ export interface RegistrationStore {
    */
   list (query: ListQuery, now: number): Page | undefined | Promise<Page | undefined>
 
+  /** All registrations of a peer that have not expired, in any order. */
+  registrationsOf (peer: string, now: number): StoredRegistration[] | Promise<StoredRegistration[]>
+
   /**
    * Removes up to `limit` expired registrations and returns them. Each expired registration is
    * returned by one call, also when a limit or its peer had it removed before.
@@ -153,10 +164,10 @@ export interface RegistrationStore {
 
   /**
    * Calls back when something in a namespace has changed, as a wake-up: what there is, a listing tells. It
-   * may name peers that are gone from it. It costs nothing where nobody has subscribed. A call may come
-   * before the change is safe, and may be lost where a store is shared. The callback must not throw.
+   * costs nothing where nobody has subscribed. A call may come before the change is safe, and may be lost
+   * where a store is shared. The callback must not throw.
    */
-  subscribe? (namespace: string, onChange: (gone?: string[]) => void): Unsubscribe
+  subscribe? (namespace: string, onChange: OnChange): Unsubscribe
 
   /**
    * Whether what was changed last is not yet where the store keeps it, and requests may be refused for
