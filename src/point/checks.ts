@@ -62,3 +62,16 @@ export function * checkAuthorized (authorize: Authorize, request: AuthorizeReque
     throw new Refusal(Status.E_NOT_AUTHORIZED, 'this point does not allow it', cause)
   }
 }
+
+/**
+ * What a store answers.
+ *
+ * @throws {Refusal} when it does not
+ */
+export function * ask <T> (question: () => T | Promise<T>, signal: AbortSignal): Steps<T> {
+  try {
+    return yield * wait(question(), signal)
+  } catch (err) {
+    throw new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
+  }
+}

@@ -2,6 +2,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { Message } from '../protocol/message.ts'
 import { BYTES, fieldsOf, strictReader, VARINT } from '../protocol/patches/protons.ts'
 import type { Shape } from '../protocol/patches/protons.ts'
+import type { Codec } from 'protons-runtime'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 const { MessageType } = Message
@@ -66,11 +67,20 @@ export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
  * @throws {InvalidMessageError} also for an unknown message type or status
  */
 export function decodeStrictly (bytes: Uint8Array | Uint8ArrayList): Message {
+  return decodeAs(bytes, MESSAGE, Message.codec())
+}
+
+/**
+ * The same for messages of any kind.
+ *
+ * @throws {InvalidMessageError}
+ */
+export function decodeAs <T> (bytes: Uint8Array | Uint8ArrayList, shape: Shape, codec: Codec<T>): T {
   try {
     const message = bytes.subarray()
-    fieldsOf(message, MESSAGE)
+    fieldsOf(message, shape)
 
-    return Message.codec().decode(strictReader(message))
+    return codec.decode(strictReader(message))
   } catch (err) {
     throw new InvalidMessageError(`Malformed message: ${String(err)}`)
   }

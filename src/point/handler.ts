@@ -2,7 +2,7 @@ import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
 import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
-import { checkAuthorized, checkCookie, checkNamespace, Refusal } from './checks.ts'
+import { ask, checkAuthorized, checkCookie, checkNamespace, Refusal } from './checks.ts'
 import { encodeListing } from './listing.ts'
 import { networkOf } from './network-of.ts'
 import { run, wait } from './steps.ts'
@@ -31,7 +31,8 @@ export interface RequestContext {
 
 /** What a request led to. */
 export type Outcome =
-  | { type: 'registration:added' | 'registration:refreshed' | 'registration:removed', registration: StoredRegistration }
+  | { type: 'registration:added' | 'registration:refreshed', registration: StoredRegistration, /** Who made room for it. */ displaced: StoredRegistration[] }
+  | { type: 'registration:removed', registration: StoredRegistration }
   | { type: 'registration:rejected' | 'unregister:rejected' | 'discover:rejected', namespace: string | undefined, status: ErrorStatus, statusText: string, cause?: unknown }
   | { type: 'discover:served', namespace: string | undefined, registrations: number }
   /** Nothing was registered that could have been unregistered. */
@@ -100,7 +101,8 @@ export class RequestHandler {
       return {
         outcome: {
           type: result.refreshed ? 'registration:refreshed' : 'registration:added',
-          registration: result.registration
+          registration: result.registration,
+          displaced: result.displaced
         },
         response: Message.encode({
           type: Message.MessageType.REGISTER_RESPONSE,
@@ -231,12 +233,4 @@ function asRefusal (reason: unknown): Refusal {
   return reason instanceof InvalidRecordError
     ? new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, reason.message)
     : new Refusal(Status.E_INTERNAL_ERROR, 'internal error', reason)
-}
-
-function * ask <T> (question: () => T | Promise<T>, signal: AbortSignal): Steps<T> {
-  try {
-    return yield * wait(question(), signal)
-  } catch (err) {
-    throw new Refusal(Status.E_UNAVAILABLE, 'the store of this point cannot be reached', err)
-  }
 }

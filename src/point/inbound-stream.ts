@@ -39,6 +39,13 @@ const REASONS: Record<string, ResetReason> = {
   StreamBufferError: 'oversized'
 }
 
+/** Tells a peer's doing from other reasons for which a stream ends. */
+export function asStreamEnded (err: Error): Error {
+  const reason = REASONS[err.name]
+
+  return reason == null ? err : new StreamEndedError(reason, err.message)
+}
+
 export interface AnswerRequest {
   /**
    * Returns the response, or undefined when the request has none. The signal aborts when an answer
@@ -101,10 +108,7 @@ export class InboundStream {
       await this.#close()
     } catch (err: any) {
       // what is done on a closed stream fails in other words
-      const cause = this.#closedBy ?? err
-      const reason = REASONS[cause.name]
-
-      throw reason == null ? cause : new StreamEndedError(reason, cause.message)
+      throw asStreamEnded(this.#closedBy ?? err)
     } finally {
       clearTimeout(this.#timer)
       this.#finished.resolve()

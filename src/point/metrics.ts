@@ -18,7 +18,7 @@ export class PointMetrics {
   constructor (metrics: Metrics | undefined, size: () => StoreSize) {
     this.#outcomes = metrics?.registerCounterGroup(`${PREFIX}_outcomes_total`, {
       label: 'outcome',
-      help: 'What requests led to, and registrations that expired'
+      help: 'What requests led to, and registrations that expired or made room for others'
     })
     this.#refusals = metrics?.registerCounterGroup(`${PREFIX}_refusals_total`, {
       label: 'status',
@@ -51,6 +51,10 @@ export class PointMetrics {
     } else if (outcome.type === 'discover:served') {
       this.#listed?.increment(outcome.registrations)
     }
+  }
+
+  displaced (count: number): void {
+    this.#outcomes?.increment({ 'registration:displaced': count })
   }
 
   expired (count: number): void {

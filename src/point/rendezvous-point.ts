@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
+import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
 import { memoryStore } from '../store/memory.ts'
 import { Allowance } from './allowance.ts'
@@ -14,6 +15,8 @@ import { PointMetrics } from './metrics.ts'
 import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
 import { run, wait } from './steps.ts'
+import { LivePeers } from './watch/live-peers.ts'
+import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
 import type { Outcome } from './handler.ts'
 import type { Steps } from './steps.ts'
@@ -21,7 +24,7 @@ import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointI
 import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/types.ts'
-import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
+import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
 /** Registrations removed before other work gets a turn: a millisecond, or two when somebody wants to know of each. */
 const EXPIRY_BATCH = 200
@@ -66,6 +69,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #pace = new Pace()
   readonly #streams = new Set<InboundStream>()
   readonly #allowance: Allowance | undefined
+  readonly #livePeers: LivePeers | undefined
+  readonly #watch: Watch | undefined
+  /** What is served, and by what. */
+  readonly #protocols = new Map<string, StreamHandler>()
   /** Connections to peers that fail a listing with a record in a form they cannot read. */
   readonly #readsRoutingState = new WeakSet<Connection>()
   #stopping = new AbortController()
@@ -89,6 +96,31 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.protocol = this.#settings.protocol
 
     this.#allowance = this.#settings.rateLimit === false ? undefined : new Allowance(this.#settings.rateLimit)
+    this.#livePeers = this.#settings.watch && this.#settings.presence !== false
+      ? new LivePeers({
+        grace: this.#settings.presence.grace,
+        events: components.events,
+        connectionManager: components.connectionManager,
+        remove: async peer => this.#removeAll(peer),
+        log: this.#log
+      })
+      : undefined
+    this.#watch = this.#settings.watch
+      ? new Watch({
+        store: this.#store,
+        settings: this.#settings,
+        authorize: init.authorize,
+        pace: this.#pace,
+        log: this.#log,
+        livePeers: this.#livePeers,
+        excess: connection => this.#excess(connection, this.#stopping.signal)
+      })
+      : undefined
+    this.#protocols.set(this.protocol, this.#onStream)
+
+    if (this.#watch != null) {
+      this.#protocols.set(watchProtocol(this.protocol), this.#onWatchStream)
+    }
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-rendezvous/point'
@@ -127,12 +159,14 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
     this.#components.events.addEventListener('peer:identify', this.#onIdentify)
 
+    this.#livePeers?.start()
+    // kept by this service: streams that libp2p resets are counted by nobody
+    const options = { maxInboundStreams: Infinity, runOnLimitedConnection: this.#init.runOnLimitedConnection }
+
     try {
-      await this.#components.registrar.handle(this.protocol, this.#onStream, {
-        // kept by this service: streams that libp2p resets are counted by nobody
-        maxInboundStreams: Infinity,
-        runOnLimitedConnection: this.#init.runOnLimitedConnection
-      })
+      for (const [protocol, onStream] of this.#protocols) {
+        await this.#components.registrar.handle(protocol, onStream, options)
+      }
     } catch (err) {
       await this.#stop().catch(() => {})
       throw err
@@ -176,9 +210,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#components.events.removeEventListener('peer:identify', this.#onIdentify)
     clearTimeout(this.#expiryTimer)
     this.#expiryDue = Infinity
-    await this.#components.registrar.unhandle(this.protocol).catch(err => {
-      this.#log.error('could not take back the protocol - %e', err)
-    })
+    this.#livePeers?.stop()
+    this.#watch?.stop()
+    await Promise.all([...this.#protocols.keys()].map(async protocol => {
+      await this.#components.registrar.unhandle(protocol).catch(err => {
+        this.#log.error('could not take back %s - %e', protocol, err)
+      })
+    }))
     await Promise.all([this.#expiring, ...[...this.#streams].map(async stream => stream.finish())])
   }
 
@@ -189,13 +227,23 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    const peer = connection.remotePeer
     const inbound = new InboundStream(stream, this.#settings, this.#pace, (request, signal) => run(this.#answer(request, connection, signal)))
     this.#streams.add(inbound)
+    await this.#serve(stream, connection, async () => inbound.serve())
+    this.#streams.delete(inbound)
+  }
+
+  readonly #onWatchStream = async (stream: Stream, connection: Connection): Promise<void> => {
+    await this.#serve(stream, connection, async () => this.#watch?.serve(stream, connection))
+  }
+
+  /** Serves a stream for as long as it keeps to the rules. */
+  async #serve (stream: Stream, connection: Connection, serve: () => Promise<void>): Promise<void> {
+    const peer = connection.remotePeer
 
     try {
       this.#admit(connection)
-      await inbound.serve()
+      await serve()
       this.#log.trace('a stream of %p was closed', peer)
     } catch (err: any) {
       stream.abort(err)
@@ -213,8 +261,6 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
         this.#endFlood(connection)
       }
-    } finally {
-      this.#streams.delete(inbound)
     }
   }
 
@@ -233,8 +279,9 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#endFlood(connection)
   }
 
+  /** The streams of both protocols. */
   #streamsOf (connection: Connection): Stream[] {
-    return connection.streams.filter(({ protocol, direction }) => protocol === this.protocol && direction === 'inbound')
+    return connection.streams.filter(({ protocol, direction }) => this.#protocols.has(protocol) && direction === 'inbound')
   }
 
   /** Bounds what waits on streams behind the request in hand. Of another request there is always room. */
@@ -253,16 +300,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   * #answer (request: Request, connection: Connection, signal: AbortSignal): Steps<Uint8Array | undefined> {
     const peer = connection.remotePeer
-    const excess = this.#allowance?.request(peer) ?? 0
+    const excess = yield * this.#excess(connection, signal)
 
-    if (excess > 0) {
-      // who sends on regardless is not held back any more, but reset
-      this.#boundUnread(this.#streamsOf(connection), 0)
-      yield * wait(this.#holdBack(excess, signal))
-    }
-
-    const answer = excess > 0
-      ? refuse(request, this.#overRateLimit())
+    const answer = excess != null
+      ? refuse(request, excess)
       : yield * wait(this.#handler.handle(peer, request, Date.now(), {
         connection,
         reads: this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined,
@@ -279,13 +320,22 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     return answer.response
   }
 
-  #overRateLimit (): Refusal {
+  /** Counts a request. The refusal of one that is over the limit comes late, because it would be made again at once. */
+  * #excess (connection: Connection, signal: AbortSignal): Steps<Refusal | undefined> {
+    const excess = this.#allowance?.request(connection.remotePeer) ?? 0
+
+    if (excess === 0) {
+      return
+    }
+
     const { requests, interval } = this.#settings.rateLimit as RateLimit
+    // who sends on regardless is not held back any more, but reset
+    this.#boundUnread(this.#streamsOf(connection), 0)
+    yield * wait(this.#holdBack(excess, signal))
 
     return new Refusal(Status.E_UNAVAILABLE, `rateLimit (${requests} requests in ${interval} ms) is reached`)
   }
 
-  /** What is over the limit is refused late, because it would be made again at once. */
   async #holdBack (ms: number, signal: AbortSignal): Promise<void> {
     // not so late that a peer with the same patience has given up
     const latest = this.#settings.requestTimeout / 2
@@ -302,6 +352,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     switch (outcome.type) {
       case 'registration:added':
       case 'registration:refreshed':
+        this.#scheduleExpiry()
+        this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
+        this.#reportDisplaced(outcome.displaced)
+        break
       case 'registration:removed':
         this.#scheduleExpiry()
         this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
@@ -324,6 +378,31 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#dispatch(outcome.type, () => ({ peer, namespace: outcome.namespace, registrations: outcome.registrations }))
         break
       default:
+    }
+  }
+
+  #reportDisplaced (displaced: StoredRegistration[]): void {
+    if (displaced.length > 0) {
+      this.#metrics.displaced(displaced.length)
+    }
+
+    for (const registration of displaced) {
+      this.#log('%s made room in "%s"', registration.peer, registration.namespace)
+      this.#dispatch('registration:displaced', () => registrationDetail(registration))
+      this.#watch?.ended(registration.peer, registration.namespace, new Refusal(Status.E_UNAVAILABLE, 'made room for a network that holds less'))
+    }
+  }
+
+  /** Ends all registrations of a peer that is gone. */
+  async #removeAll (peer: string): Promise<void> {
+    const registrations = await this.#inTime(this.#store.registrationsOf(peer, Date.now()))
+
+    for (const { namespace } of registrations) {
+      const registration = await this.#inTime(this.#store.unregister(namespace, peer, Date.now()))
+
+      if (registration != null) {
+        this.#report(peerIdFromString(peer), { type: 'registration:removed', registration })
+      }
     }
   }
 

@@ -1,15 +1,17 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { DEFAULT_TTL, MAX_NAMESPACE_LENGTH, MAX_RESPONSE_SIZE, MAX_TTL, MIN_TTL, PROTOCOL_ID, REQUEST_TIMEOUT } from '../protocol/constants.ts'
-import type { RateLimit, RendezvousPointInit } from './types.ts'
+import type { PresenceInit, RateLimit, RendezvousPointInit } from './types.ts'
 
 /** The numbers a point works by: its init, with every default filled in and every value checked. */
-export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'protocol'>> {
+export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'watch' | 'protocol'>> {
   rateLimit: RateLimit | false
+  presence: PresenceInit | false
 }
 
 const COUNTS = [
   'maxNamespaceLength', 'maxRegistrationsPerPeer', 'maxRegistrationsPerNamespace', 'maxNamespaces',
-  'maxRegistrations', 'maxBytes', 'maxDiscoverLimit', 'maxMessageSize', 'maxInboundStreams'
+  'maxRegistrations', 'maxBytes', 'maxDiscoverLimit', 'maxMessageSize', 'maxInboundStreams',
+  'maxSubscriptionsPerStream', 'maxSubscriptionsPerConnection', 'maxSubscriptions'
 ] as const
 
 /** Three of a client's intervals between polls, so that the next one finds the stream open. */
@@ -45,6 +47,11 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     requestTimeout: init.requestTimeout ?? REQUEST_TIMEOUT,
     idleTimeout: init.idleTimeout ?? IDLE_TIMEOUT,
     rateLimit: init.rateLimit ?? { requests: 1_000, interval: 10_000 },
+    watch: init.watch ?? true,
+    maxSubscriptionsPerStream: init.maxSubscriptionsPerStream ?? 100,
+    maxSubscriptionsPerConnection: init.maxSubscriptionsPerConnection ?? 200,
+    maxSubscriptions: init.maxSubscriptions ?? 100_000,
+    presence: init.presence ?? { grace: 60_000 },
     protocol: init.protocol ?? PROTOCOL_ID
   }
 
@@ -55,6 +62,10 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
   for (const name of DURATIONS) {
     const max = name.endsWith('Ttl') ? MAX_TTL_SETTING : MAX_TIMEOUT
     checkGiven(name, init[name], value => value > 0 && value <= max, `a number of milliseconds above 0 and up to ${max}`)
+  }
+
+  if (settings.presence !== false) {
+    checkGiven('presence.grace', settings.presence.grace, value => value >= 0 && value <= MAX_TIMEOUT, `a number of milliseconds from 0 to ${MAX_TIMEOUT}`)
   }
 
   check(settings.maxNamespaceLength <= MAX_NAMESPACE_LENGTH, `maxNamespaceLength must be at most ${MAX_NAMESPACE_LENGTH}, or cookies would not fit`)

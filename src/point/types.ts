@@ -1,7 +1,7 @@
 import type { Status } from '../protocol/errors.ts'
 import type { RegistrationStore, StoreSize } from '../store/types.ts'
 import type { ComponentLogger, Connection, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
-import type { Registrar } from '@libp2p/interface-internal'
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 /** What a peer asks for, as `authorize` sees it. */
 export interface AuthorizeRequest {
@@ -31,6 +31,11 @@ export interface RateLimit {
   requests: number
   /** Milliseconds. */
   interval: number
+}
+
+export interface PresenceInit {
+  /** Milliseconds, within which a peer whose connection was lost may be back. */
+  grace: number
 }
 
 export interface RendezvousPointInit {
@@ -157,7 +162,44 @@ export interface RendezvousPointInit {
   authorize?: Authorize
 
   /**
-   * The protocol to answer, for private networks.
+   * Whether peers are told of changes in namespaces that they watch (docs/watch.md).
+   *
+   * @default true
+   */
+  watch?: boolean
+
+  /**
+   * Namespaces that one peer may watch on one stream. One more is refused with E_UNAVAILABLE.
+   *
+   * @default 100
+   */
+  maxSubscriptionsPerStream?: number
+
+  /**
+   * Namespaces that may be watched over one connection. One more is refused with E_UNAVAILABLE.
+   *
+   * @default 200
+   */
+  maxSubscriptionsPerConnection?: number
+
+  /**
+   * Namespaces that all peers may watch together, each counted for each of them. One more is refused with
+   * E_UNAVAILABLE.
+   *
+   * @default 100_000
+   */
+  maxSubscriptions?: number
+
+  /**
+   * How long registrations outlive the last connection of a peer that asked for them to end with it.
+   * `false`: they last until their TTL ends, whatever was asked.
+   *
+   * @default { grace: 60_000 }
+   */
+  presence?: PresenceInit | false
+
+  /**
+   * The protocol to answer, for private networks. The one for watching has `/watch` before the version.
    *
    * @default '/rendezvous/1.0.0'
    */
@@ -179,6 +221,7 @@ export interface RendezvousPointInit {
 }
 
 export interface RendezvousPointComponents {
+  connectionManager: ConnectionManager
   registrar: Registrar
   events: TypedEventTarget<Libp2pEvents>
   logger: ComponentLogger
@@ -225,6 +268,8 @@ export interface RendezvousPointEvents {
   'registration:removed': CustomEvent<RegistrationDetail>
   /** A registration reached the end of its lifetime. */
   'registration:expired': CustomEvent<RegistrationDetail>
+  /** A registration made room for one of a network that holds less. */
+  'registration:displaced': CustomEvent<RegistrationDetail>
   /** A registration was refused. */
   'registration:rejected': CustomEvent<RegistrationRejectedDetail>
   /** A page was listed to a peer. */

@@ -9,8 +9,8 @@ const refused = { status: Status.E_UNAVAILABLE, statusText: 'maxNamespaces (5) i
 
 describe('what a request led to', () => {
   it.each<[Outcome, string]>([
-    [{ type: 'registration:added', registration }, 'registered in "my-app" until 2030-01-01T00:00:00.000Z'],
-    [{ type: 'registration:refreshed', registration }, 'registered again in "my-app" until 2030-01-01T00:00:00.000Z'],
+    [{ type: 'registration:added', registration, displaced: [] }, 'registered in "my-app" until 2030-01-01T00:00:00.000Z'],
+    [{ type: 'registration:refreshed', registration, displaced: [] }, 'registered again in "my-app" until 2030-01-01T00:00:00.000Z'],
     [{ type: 'registration:removed', registration }, 'unregistered from "my-app"'],
     [{ type: 'nothing', namespace: 'my-app' }, 'unregistered from "my-app", where it was not registered'],
     [{ type: 'discover:served', namespace: 'my-app', registrations: 3 }, 'was listed 3 of "my-app"'],

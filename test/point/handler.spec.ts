@@ -37,6 +37,7 @@ function storeWith (broken: Partial<RegistrationStore>, store: RegistrationStore
     register: store.register.bind(store),
     unregister: store.unregister.bind(store),
     list: store.list.bind(store),
+    registrationsOf: store.registrationsOf.bind(store),
     expire: store.expire.bind(store),
     nextExpiry: store.nextExpiry.bind(store),
     ...broken

@@ -38,6 +38,7 @@ function pointWith (broken: Partial<RegistrationStore> = {}, init: RendezvousPoi
     register: memory.register.bind(memory),
     unregister: memory.unregister.bind(memory),
     list: memory.list.bind(memory),
+    registrationsOf: memory.registrationsOf.bind(memory),
     expire: (now, limit) => {
       calls.push('expire')
 
@@ -76,7 +77,7 @@ describe('starting and stopping', () => {
     await point.stop()
 
     expect(point.isStarted()).toBe(false)
-    expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'unhandle /rendezvous/1.0.0', 'store.stop'])
+    expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'handle /rendezvous/watch/1.0.0', 'unhandle /rendezvous/1.0.0', 'unhandle /rendezvous/watch/1.0.0', 'store.stop'])
   })
 
   it('answers another protocol when it is told to', async () => {
@@ -94,7 +95,7 @@ describe('starting and stopping', () => {
     await Promise.all([point.beforeStop(), point.stop(), point.stop(), point.beforeStop()])
     await point.stop()
 
-    expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'unhandle /rendezvous/1.0.0', 'store.stop'])
+    expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'handle /rendezvous/watch/1.0.0', 'unhandle /rendezvous/1.0.0', 'unhandle /rendezvous/watch/1.0.0', 'store.stop'])
   })
 
   it('starts again after it has stopped', async () => {
@@ -132,7 +133,7 @@ describe('starting and stopping', () => {
     await Promise.all([starting, stopping])
 
     expect(point.isStarted()).toBe(false)
-    expect(calls).toEqual(['handle /rendezvous/1.0.0', 'unhandle /rendezvous/1.0.0', 'store.stop'])
+    expect(calls).toEqual(['handle /rendezvous/1.0.0', 'handle /rendezvous/watch/1.0.0', 'unhandle /rendezvous/1.0.0', 'unhandle /rendezvous/watch/1.0.0', 'store.stop'])
   })
 
   it('stops all the same when the node does not take back the protocol', async () => {
@@ -165,7 +166,7 @@ describe('starting and stopping', () => {
     isAway = false
     await point.start()
     expect(point.isStarted()).toBe(true)
-    expect(calls.at(-1)).toBe('handle /rendezvous/1.0.0')
+    expect(calls.slice(-2)).toEqual(['handle /rendezvous/1.0.0', 'handle /rendezvous/watch/1.0.0'])
   })
 
   it('stops the store again when the node has another handler', async () => {

@@ -28,6 +28,11 @@ describe('the settings of a point', () => {
       requestTimeout: 10_000,
       idleTimeout: 180_000,
       rateLimit: { requests: 1_000, interval: 10_000 },
+      watch: true,
+      maxSubscriptionsPerStream: 100,
+      maxSubscriptionsPerConnection: 200,
+      maxSubscriptions: 100_000,
+      presence: { grace: 60_000 },
       protocol: '/rendezvous/1.0.0'
     })
   })
@@ -53,11 +58,17 @@ describe('the settings of a point', () => {
       requestTimeout: 12,
       idleTimeout: 13,
       rateLimit: { requests: 14, interval: 15 },
+      watch: false,
+      maxSubscriptionsPerStream: 16,
+      maxSubscriptionsPerConnection: 17,
+      maxSubscriptions: 18,
+      presence: { grace: 19 },
       protocol: '/mine/1.0.0'
     }
 
     expect(pointSettings(init)).toEqual(init)
     expect(pointSettings({ rateLimit: false }).rateLimit).toBe(false)
+    expect(pointSettings({ presence: false }).presence).toBe(false)
   })
 
   it.each<[RendezvousPointInit, number, number, number]>([
@@ -74,7 +85,8 @@ describe('the settings of a point', () => {
 
   it.each<[keyof RendezvousPointInit]>([
     ['maxNamespaceLength'], ['maxRegistrationsPerPeer'], ['maxRegistrationsPerNamespace'], ['maxNamespaces'], ['maxBytes'],
-    ['maxRegistrations'], ['maxDiscoverLimit'], ['maxMessageSize'], ['maxInboundStreams']
+    ['maxRegistrations'], ['maxDiscoverLimit'], ['maxMessageSize'], ['maxInboundStreams'],
+    ['maxSubscriptionsPerStream'], ['maxSubscriptionsPerConnection'], ['maxSubscriptions']
   ])('need %s to be a whole number of at least one', name => {
     for (const value of [0, -1, 1.5, NaN, Infinity, '10', null]) {
       const init = { [name]: value } as RendezvousPointInit
@@ -93,6 +105,14 @@ describe('the settings of a point', () => {
     for (const value of [0, -1, NaN, Infinity, Number.MAX_VALUE, 'soon']) {
       expect(() => pointSettings({ [name]: value } as RendezvousPointInit), String(value)).toThrow(refusal(name))
     }
+  })
+
+  it('need a grace that a timer can be set to, or none', () => {
+    for (const grace of [-1, NaN, Infinity, 2 ** 31, '1']) {
+      expect(() => pointSettings({ presence: { grace: grace as number } }), String(grace)).toThrow(refusal('presence.grace'))
+    }
+
+    expect(pointSettings({ presence: { grace: 0 } }).presence).toEqual({ grace: 0 })
   })
 
   it.each<[keyof RendezvousPointInit]>([['requestTimeout'], ['idleTimeout']])('need %s to be a time that a timer can be set to', name => {

@@ -89,6 +89,13 @@ export const rate: FlagType<Rate | false> = {
   expected: 'a number and a duration, as in 500/1s, or off'
 }
 
+/** What ends after a while, or not at all. */
+export const grace: FlagType<number | false> = {
+  placeholder: 'DURATION',
+  parse: text => text === 'off' ? false : parseDuration(text),
+  expected: 'a duration, as in 30s, or off'
+}
+
 export const hostPort: FlagType<HostPort> = {
   placeholder: 'HOST:PORT',
   parse: text => {

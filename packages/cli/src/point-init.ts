@@ -1,4 +1,4 @@
-import { count, duration, flagName, rate, text } from './flags.ts'
+import { count, duration, flagName, grace, rate, text } from './flags.ts'
 import { parseDuration, writeDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
 import type { FlagValues } from './flags.ts'
@@ -20,6 +20,10 @@ export const limitFlags = {
   requestTimeout: { type: duration, help: 'for a request to arrive, and to be answered', default: '10s' },
   idleTimeout: { type: duration, help: 'for a stream to wait for its next request', default: '3m' },
   rateLimit: { type: rate, help: 'requests one peer may make, or off', default: '1000/10s' },
+  presenceGrace: { type: grace, help: 'for a peer that left to come back before it is unregistered, if it asked for that; or off', default: '1m' },
+  maxSubscriptions: { type: count, help: 'namespaces watched, counted for each who watches', default: '100000' },
+  maxSubscriptionsPerConnection: { type: count, help: 'namespaces watched over one connection', default: '200' },
+  maxSubscriptionsPerStream: { type: count, help: 'namespaces watched on one stream', default: '100' },
   maxInboundStreams: { type: count, help: 'streams open on one connection', default: '32' },
   protocol: { type: text, help: 'protocol to answer, for private networks', default: '/rendezvous/1.0.0' }
 } as const
@@ -32,7 +36,10 @@ export const limitFlags = {
 export function pointInit (values: FlagValues<typeof limitFlags>): RendezvousPointInit {
   checkLifetimes(values)
 
-  return Object.fromEntries(Object.entries(values).filter(([key]) => key in limitFlags))
+  const { presenceGrace } = values
+  const init = Object.fromEntries(Object.entries(values).filter(([key]) => key in limitFlags && key !== 'presenceGrace'))
+
+  return presenceGrace == null ? init : { ...init, presence: presenceGrace === false ? false : { grace: presenceGrace } }
 }
 
 type Lifetimes = Record<'minTtl' | 'defaultTtl' | 'maxTtl', number>

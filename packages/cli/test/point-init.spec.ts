@@ -17,6 +17,7 @@ describe("a point's options from flags", () => {
       '--min-ttl', '1h', '--default-ttl', '3h', '--max-ttl', '48h', '--max-registrations', '1', '--max-registrations-per-peer', '2',
       '--max-registrations-per-namespace', '3', '--max-namespaces', '4', '--max-namespace-length', '5', '--max-discover-limit', '6',
       '--max-message-size', '7', '--request-timeout', '8s', '--idle-timeout', '9s', '--rate-limit', '10/11s',
+      '--presence-grace', '13s', '--max-subscriptions', '14', '--max-subscriptions-per-connection', '15', '--max-subscriptions-per-stream', '16',
       '--max-inbound-streams', '12', '--protocol', '/private/1.0.0'
     )).to.deep.equal({
       minTtl: 3_600_000,
@@ -32,6 +33,10 @@ describe("a point's options from flags", () => {
       requestTimeout: 8_000,
       idleTimeout: 9_000,
       rateLimit: { requests: 10, interval: 11_000 },
+      presence: { grace: 13_000 },
+      maxSubscriptions: 14,
+      maxSubscriptionsPerConnection: 15,
+      maxSubscriptionsPerStream: 16,
       maxInboundStreams: 12,
       protocol: '/private/1.0.0'
     })
@@ -41,9 +46,15 @@ describe("a point's options from flags", () => {
     expect(fromArgs('--rate-limit', 'off')).to.deep.equal({ rateLimit: false })
   })
 
+  it('can let registrations last whoever is connected', () => {
+    expect(fromArgs('--presence-grace', 'off')).to.deep.equal({ presence: false })
+  })
+
   it('know every number that a point has, with the default it has', () => {
     // maxInboundStreams is libp2p's
-    const settings: Record<string, any> = { ...pointSettings({}), maxInboundStreams: 32 }
+    const { watch, presence, ...others } = pointSettings({})
+    const settings: Record<string, any> = { ...others, presenceGrace: presence !== false && presence.grace, maxInboundStreams: 32 }
+    expect(watch).to.equal(true)
 
     for (const [key, flag] of Object.entries(limitFlags)) {
       expect(flag.type.parse(flag.default), flagName(key)).to.deep.equal(settings[key])

@@ -1,0 +1,171 @@
+import { WatchEvent } from '../../protocol/watch.ts'
+import { writeMessage } from '../../protocol/write-message.ts'
+import { encodeUpdate } from './update.ts'
+import type { Subscription } from './channels.ts'
+import type { EncodedNews } from './update.ts'
+import type { ErrorStatus } from '../../protocol/errors.ts'
+import type { MaybePromise } from '../../protocol/maybe-promise.ts'
+import type { Stream } from '@libp2p/interface'
+
+/** One namespace that a client watches, and how far it has been told. */
+export interface StreamSubscription extends Subscription {
+  readonly id: number
+  readonly stream: WatchStream
+  /** Where the listing stands that the client has been told; undefined at its beginning. */
+  cursor: number | undefined
+  /** Whether the client has been told that it stands. */
+  isConfirmed: boolean
+  /** When it was last asked whether the peer may discover here. */
+  authorizedAt: number
+}
+
+/** Why a subscription does not stand, or a registration does not any more. */
+export interface Refused {
+  status: ErrorStatus
+  statusText: string
+}
+
+const NOBODY: readonly string[] = []
+
+/**
+ * What is to be told: news, that the subscription ends, or nothing.
+ */
+export type Told = EncodedNews | Refused | undefined
+
+export interface Tell {
+  /**
+   * Finds out what is to be told.
+   *
+   * @param gone - peer ids that are gone since the client was last told
+   * @param resync - whether more may be gone
+   */
+  (subscription: StreamSubscription, gone: readonly string[], resync: boolean): MaybePromise<Told>
+}
+
+/**
+ * Tells one client what happens, one event at a time: the next is made when the one before has been
+ * taken. A client that reads slowly costs what is noted in its subscriptions, and nothing else.
+ */
+export class WatchStream {
+  readonly subscriptions = new Map<number, StreamSubscription>()
+
+  readonly #stream: Stream
+  readonly #tell: Tell
+  readonly #fail: (err: Error) => void
+  /** Subscriptions for which there may be something to tell. */
+  readonly #news = new Set<StreamSubscription>()
+  /** Events that are not news, by what they are about: of each, the last is told. */
+  readonly #events = new Map<string, Uint8Array>()
+  #isTelling = false
+
+  /**
+   * @param fail - called when the stream cannot be told anything any more
+   */
+  constructor (stream: Stream, tell: Tell, fail: (err: Error) => void) {
+    this.#stream = stream
+    this.#tell = tell
+    this.#fail = fail
+  }
+
+  add (subscription: StreamSubscription): void {
+    this.subscriptions.set(subscription.id, subscription)
+  }
+
+  /** Whether it stands. */
+  has (subscription: StreamSubscription): boolean {
+    return this.subscriptions.get(subscription.id) === subscription
+  }
+
+  delete (subscription: StreamSubscription): void {
+    this.subscriptions.delete(subscription.id)
+    this.#news.delete(subscription)
+  }
+
+  /** There may be something to tell. */
+  wake (subscription: StreamSubscription): void {
+    this.#news.add(subscription)
+    this.#wake()
+  }
+
+  /** There is no such subscription, or not any more. */
+  refused (id: number, { status, statusText }: Refused): void {
+    this.#event(`subscription/${id}`, { update: { id, status: WatchEvent.ResponseStatus[status], statusText, gone: [], registrations: [] } })
+  }
+
+  /** The namespaces in which the client is registered. */
+  registered (namespaces: string[]): void {
+    this.#event('registered', { registered: { namespaces } })
+  }
+
+  /** A registration of the client itself ended without its doing. */
+  ended (ns: string, { status, statusText }: Refused): void {
+    this.#event(`registration/${ns}`, { ended: { ns, status: WatchEvent.ResponseStatus[status], statusText } })
+  }
+
+  #event (about: string, event: WatchEvent): void {
+    this.#events.set(about, WatchEvent.encode(event))
+    this.#wake()
+  }
+
+  #wake (): void {
+    if (!this.#isTelling) {
+      this.#isTelling = true
+      this.#tellAll().catch(this.#fail)
+    }
+  }
+
+  async #tellAll (): Promise<void> {
+    while (this.#events.size > 0 || this.#news.size > 0) {
+      for (const [about, event] of this.#events) {
+        this.#events.delete(about)
+        await this.#write(event)
+      }
+
+      // in turns, so that a busy namespace does not keep the others from being told
+      for (const subscription of this.#news) {
+        this.#news.delete(subscription)
+        await this.#tellOf(subscription)
+      }
+    }
+
+    // in the same step as the last look
+    this.#isTelling = false
+  }
+
+  async #tellOf (subscription: StreamSubscription): Promise<void> {
+    const gone = subscription.gone ?? NOBODY
+    const { resync } = subscription
+    // what happens from here on is for the next time
+    subscription.gone = undefined
+    subscription.resync = false
+
+    const answer = this.#tell(subscription, gone, resync)
+    const told = answer instanceof Promise ? await answer : answer
+
+    if (told == null) {
+      return
+    }
+
+    if ('status' in told) {
+      this.refused(subscription.id, told)
+      return
+    }
+
+    if (!this.has(subscription)) {
+      return
+    }
+
+    subscription.cursor = told.cursor
+    subscription.isConfirmed = true
+
+    if (told.more) {
+      this.#news.add(subscription)
+    }
+
+    await this.#write(encodeUpdate(subscription.id, told.bytes))
+  }
+
+  #write (event: Uint8Array): MaybePromise<void> {
+    return writeMessage(this.#stream, event)
+  }
+}

@@ -1,0 +1,384 @@
+import { Status } from '../../protocol/errors.ts'
+import { ask, checkAuthorized, checkCookie, checkNamespace, Refusal } from '../checks.ts'
+import { run, wait } from '../steps.ts'
+import { asStreamEnded } from '../inbound-stream.ts'
+import { serveMessages } from '../serve-messages.ts'
+import { Channels } from './channels.ts'
+import { decodeWatchRequest } from './codec.ts'
+import { encodeNews } from './update.ts'
+import { WatchStream } from './watch-stream.ts'
+import type { WatchRequest } from './codec.ts'
+import type { LivePeers } from './live-peers.ts'
+import type { EncodedNews } from './update.ts'
+import type { StreamSubscription, Told } from './watch-stream.ts'
+import type { MaybePromise } from '../../protocol/maybe-promise.ts'
+import type { RegistrationStore } from '../../store/types.ts'
+import type { Pace } from '../pace.ts'
+import type { PointSettings } from '../settings.ts'
+import type { Steps } from '../steps.ts'
+import type { Authorize } from '../types.ts'
+import type { Connection, Logger, Stream } from '@libp2p/interface'
+
+/** How long the changes in a namespace gather before those who watch it are told, in milliseconds. */
+const MIN_GATHER = 10
+const MAX_GATHER = 1_000
+
+/** Between telling and telling again is so many times as long as it took. */
+const REST = 4
+
+/** How long an answer of `authorize` holds for a subscription, in milliseconds. */
+const AUTHORIZED_FOR = 60_000
+
+/** After the store has failed, it is asked again so much later, in milliseconds. */
+const RETRY = 5_000
+
+/** Bytes of a request: a namespace, and a cookie that has it once more, with room for what is added some day. */
+const MAX_REQUEST_SIZE = 4_096
+
+/** Registrations in an update. */
+const PAGE = 500
+
+type Subscribe = Extract<WatchRequest, { type: 'subscribe' }>
+
+export interface WatchInit {
+  store: RegistrationStore
+  settings: PointSettings
+  authorize: Authorize | undefined
+  pace: Pace
+  log: Logger
+  /** Absent: who says that they are live is not heard. */
+  livePeers: Pick<LivePeers, 'say' | 'isLive'> | undefined
+  /** Counts a request. The refusal is of one that the peer may not make now; it comes late, like that of any other. */
+  excess: (connection: Connection) => Steps<Refusal | undefined>
+}
+
+/** News, and whom they are for. */
+interface Shared {
+  namespace: string
+  cursor: number | undefined
+  gone: readonly string[]
+  resync: boolean
+  news: MaybePromise<EncodedNews>
+}
+
+/**
+ * Who watches which namespace, and when each is told of what happens there (docs/watch.md).
+ */
+export class Watch {
+  readonly #init: WatchInit
+  readonly #channels = new Channels<StreamSubscription>()
+  /** By namespace: ends the wake-ups of the store. */
+  readonly #wakeUps = new Map<string, () => void>()
+  /** By peer. */
+  readonly #streams = new Map<string, Set<WatchStream>>()
+  readonly #connections = new Map<Connection, number>()
+  #total = 0
+  /** What was last found out while many are told. */
+  #last: Shared | undefined
+  #gather = MIN_GATHER
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #isTelling = false
+
+  constructor (init: WatchInit) {
+    this.#init = init
+  }
+
+  /** Subscriptions that stand. */
+  get size (): number {
+    return this.#total
+  }
+
+  stop (): void {
+    clearTimeout(this.#timer)
+    this.#wakeUps.forEach(end => { end() })
+    this.#wakeUps.clear()
+  }
+
+  /**
+   * Serves a stream on which a peer watches, for as long as it is open.
+   *
+   * @throws what `serveMessages` throws
+   */
+  async serve (stream: Stream, connection: Connection): Promise<void> {
+    const peer = connection.remotePeer
+    const watcher = new WatchStream(
+      stream,
+      (subscription, gone, resync) => run(this.#tell(subscription, connection, gone, resync)),
+      err => { stream.abort(err) }
+    )
+    const ofPeer = this.#streams.get(peer.toString()) ?? new Set<WatchStream>()
+    this.#streams.set(peer.toString(), ofPeer.add(watcher))
+    // what was said of presence was said on another stream
+    this.#init.livePeers?.say(peer, false)
+
+    try {
+      await serveMessages(stream, {
+        maxMessageSize: MAX_REQUEST_SIZE,
+        onPartial: () => {}
+      }, message => run(this.#serve(watcher, connection, decodeWatchRequest(message))))
+      await stream.close()
+    } catch (err: any) {
+      throw asStreamEnded(err)
+    } finally {
+      watcher.subscriptions.forEach(subscription => { this.#end(subscription, connection) })
+      ofPeer.delete(watcher)
+
+      if (ofPeer.size === 0) {
+        this.#streams.delete(peer.toString())
+      }
+    }
+  }
+
+  /** Tells a live peer that one of its registrations ended without its doing. */
+  ended (peer: string, namespace: string, { status, message }: Refusal): void {
+    if (this.#init.livePeers?.isLive(peer) !== true) {
+      return
+    }
+
+    this.#streams.get(peer)?.forEach(stream => { stream.ended(namespace, { status, statusText: message }) })
+  }
+
+  * #serve (stream: WatchStream, connection: Connection, request: WatchRequest): Steps<void> {
+    const excess = yield * this.#init.excess(connection)
+
+    switch (request.type) {
+      case 'subscribe': this.#subscribe(stream, connection, request, excess); break
+      case 'unsubscribe': this.#unsubscribe(stream, connection, request.id); break
+      case 'presence': yield * this.#say(stream, connection, request.live); break
+      default:
+    }
+  }
+
+  * #say (stream: WatchStream, { remotePeer }: Connection, live: boolean): Steps<void> {
+    const { livePeers, store, settings: { requestTimeout } } = this.#init
+
+    if (livePeers == null) {
+      return
+    }
+
+    livePeers.say(remotePeer, live)
+
+    if (live) {
+      const registrations = yield * ask(() => store.registrationsOf(remotePeer.toString(), Date.now()), AbortSignal.timeout(requestTimeout))
+      stream.registered(registrations.map(({ namespace }) => namespace))
+    }
+  }
+
+  #subscribe (stream: WatchStream, connection: Connection, { id, namespace: ns, cookie }: Subscribe, excess: Refusal | undefined): void {
+    const before = stream.subscriptions.get(id)
+
+    if (before != null) {
+      this.#end(before, connection)
+    }
+
+    try {
+      if (excess != null) {
+        throw excess
+      }
+
+      this.#checkLimits(stream, connection)
+      const namespace = checkNamespace(ns, this.#init.settings.maxNamespaceLength)
+      const cursor = cookie == null ? undefined : checkCookie(cookie, namespace)
+      const subscription: StreamSubscription = {
+        id,
+        stream,
+        namespace,
+        cursor,
+        isConfirmed: false,
+        authorizedAt: -Infinity,
+        gone: undefined,
+        // who left while the client was not subscribed was not told to it
+        resync: cursor != null
+      }
+
+      stream.add(subscription)
+      this.#count(connection, 1)
+
+      if (this.#channels.add(subscription)) {
+        this.#follow(namespace)
+      }
+
+      stream.wake(subscription)
+    } catch (err) {
+      stream.refused(id, asRefused(err))
+    }
+  }
+
+  #unsubscribe (stream: WatchStream, connection: Connection, id: number): void {
+    const subscription = stream.subscriptions.get(id)
+
+    if (subscription != null) {
+      this.#end(subscription, connection)
+    }
+  }
+
+  /** @throws {Refusal} */
+  #checkLimits (stream: WatchStream, connection: Connection): void {
+    const { maxSubscriptionsPerStream, maxSubscriptionsPerConnection, maxSubscriptions } = this.#init.settings
+    const held = [
+      ['maxSubscriptionsPerStream', maxSubscriptionsPerStream, stream.subscriptions.size],
+      ['maxSubscriptionsPerConnection', maxSubscriptionsPerConnection, this.#connections.get(connection) ?? 0],
+      ['maxSubscriptions', maxSubscriptions, this.#total]
+    ] as const
+    const reached = held.find(([, limit, size]) => size >= limit)
+
+    if (reached != null) {
+      throw new Refusal(Status.E_UNAVAILABLE, `${reached[0]} (${reached[1]}) is reached`)
+    }
+  }
+
+  #count (connection: Connection, change: 1 | -1): void {
+    const count = (this.#connections.get(connection) ?? 0) + change
+    this.#total += change
+
+    if (count === 0) {
+      this.#connections.delete(connection)
+    } else {
+      this.#connections.set(connection, count)
+    }
+  }
+
+  #end (subscription: StreamSubscription, connection: Connection): void {
+    const { stream, namespace } = subscription
+    stream.delete(subscription)
+    this.#count(connection, -1)
+
+    if (this.#channels.delete(subscription)) {
+      this.#wakeUps.get(namespace)?.()
+      this.#wakeUps.delete(namespace)
+    }
+  }
+
+  /** Has the store say when something changes in a namespace. */
+  #follow (namespace: string): void {
+    const end = this.#init.store.subscribe?.(namespace, (gone, isMissing) => { this.#changed(namespace, gone, isMissing) })
+
+    if (end != null) {
+      this.#wakeUps.set(namespace, end)
+    }
+  }
+
+  #changed (namespace: string, gone: readonly string[] = [], isMissing = false): void {
+    // a store that missed something has many watchers look at once
+    const spread = isMissing ? Math.random() * RETRY : 0
+    this.#channels.changed(namespace, isMissing ? undefined : gone, performance.now() + this.#gather + spread)
+    this.#schedule()
+  }
+
+  #schedule (): void {
+    const { due } = this.#channels
+
+    if (due != null && !this.#isTelling) {
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(() => {
+        this.#isTelling = true
+        this.#tellAll().finally(() => {
+          this.#isTelling = false
+          this.#schedule()
+        })
+      }, due - performance.now())
+    }
+  }
+
+  /** Tells everybody who is to be told by now, and rests so that others have their turn. */
+  async #tellAll (): Promise<void> {
+    const { pace } = this.#init
+    const begin = performance.now()
+    let rested = 0
+
+    for (const subscription of this.#channels.take(begin)) {
+      pace.begin()
+      subscription.stream.wake(subscription)
+      const rest = pace.end()
+
+      if (rest != null) {
+        const paused = performance.now()
+        await rest
+        rested += performance.now() - paused
+      }
+    }
+
+    this.#last = undefined
+    this.#gather = Math.min(Math.max((performance.now() - begin - rested) * REST, MIN_GATHER), MAX_GATHER)
+  }
+
+  /** Finds out what a subscription is to be told. */
+  * #tell (subscription: StreamSubscription, connection: Connection, gone: readonly string[], resync: boolean): Steps<Told> {
+    try {
+      yield * this.#checkAuthorized(subscription, connection)
+      const news = yield * this.#news(subscription, gone, resync)
+
+      if (news.registrations > 0 || gone.length > 0 || resync || !subscription.isConfirmed) {
+        return news
+      }
+    } catch (err) {
+      const refused = asRefused(err)
+
+      if (subscription.isConfirmed && refused.status === Status.E_UNAVAILABLE) {
+        // what is listed later makes up for it
+        this.#init.log.error('could not list "%s" to those who watch it - %e', subscription.namespace, err)
+        subscription.resync ||= resync || gone.length > 0
+        this.#channels.changed(subscription.namespace, [], performance.now() + RETRY)
+        this.#schedule()
+        return
+      }
+
+      if (subscription.stream.has(subscription)) {
+        this.#end(subscription, connection)
+
+        return refused
+      }
+    }
+  }
+
+  * #checkAuthorized (subscription: StreamSubscription, connection: Connection): Steps<void> {
+    const { authorize, settings: { requestTimeout } } = this.#init
+    const now = performance.now()
+
+    if (authorize != null && now - subscription.authorizedAt > AUTHORIZED_FOR) {
+      yield * checkAuthorized(authorize, {
+        peer: connection.remotePeer,
+        action: 'discover',
+        namespace: subscription.namespace,
+        connection,
+        signal: AbortSignal.timeout(requestTimeout)
+      })
+      subscription.authorizedAt = now
+    }
+  }
+
+  /** What is listed behind the cursor of a subscription. While many are told, those who stand at the same place share it. */
+  * #news ({ namespace, cursor }: StreamSubscription, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
+    const last = this.#last
+
+    if (last != null && last.namespace === namespace && last.cursor === cursor && last.gone === gone && last.resync === resync) {
+      return yield * wait(last.news)
+    }
+
+    const news = run(this.#list(namespace, cursor, gone, resync))
+
+    if (this.#isTelling) {
+      this.#last = { namespace, cursor, gone, resync, news }
+    }
+
+    return yield * wait(news)
+  }
+
+  * #list (namespace: string, cursor: number | undefined, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
+    const { store, settings: { requestTimeout } } = this.#init
+    const now = Date.now()
+    const page = yield * ask(() => store.list({ namespace, after: cursor, limit: PAGE }, now), AbortSignal.timeout(requestTimeout))
+
+    if (page == null) {
+      throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made by another store')
+    }
+
+    return encodeNews({ namespace, page, limit: PAGE, gone, resync }, now)
+  }
+}
+
+function asRefused (err: unknown): { status: Refusal['status'], statusText: string } {
+  return err instanceof Refusal
+    ? { status: err.status, statusText: err.message }
+    : { status: Status.E_INTERNAL_ERROR, statusText: 'internal error' }
+}
