@@ -1,11 +1,11 @@
 // What users get: packs the library and the program, lets linters look at them, installs each in an empty
-// project, runs the README's quick start and the program there, and bundles the library for a browser.
+// project, runs the README's example there against the program, and bundles the library for a browser.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
 
@@ -74,23 +74,32 @@ function checkWeight (project) {
   console.log(weight)
 }
 
+/** The lines that a program prints. */
+function linesOf ({ stdout }) {
+  return createInterface({ input: stdout })[Symbol.asyncIterator]()
+}
+
 /** Runs a point with all that it can do, which takes what is not needed to import the package. */
-async function checkProgram (bin) {
-  const point = spawn(process.execPath, [bin, 'point', '--memory', '--http', '127.0.0.1:0', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 })
+async function checkProgram (bin, whileItServes) {
+  const point = spawn(process.execPath, [bin, 'point', '--memory', '--http', '127.0.0.1:0', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 120_000 })
   const closed = once(point, 'close')
-  const lines = createInterface({ input: point.stdout })[Symbol.asyncIterator]()
 
   try {
-    const { value: first = '{}' } = await lines.next()
-    const { http } = JSON.parse(first)
-
-    for (const [path, expected] of [['/healthz', /^ok$/m], ['/metrics', /^libp2p_rendezvous_point_registrations 0$/m]]) {
+    const { value: first = '{}' } = await linesOf(point).next()
+    const { http, addresses } = JSON.parse(first)
+    const expectAnswer = async (path, expected) => {
       const text = await (await fetch(`${http}${path}`)).text()
 
       if (!expected.test(text)) {
         throw new Error(`${path} of the installed program answered:\n${text}`)
       }
     }
+
+    await expectAnswer('/healthz', /^ok$/m)
+    await whileItServes(addresses[0])
+    // who has ended has unregistered
+    await expectAnswer('/metrics', /^libp2p_rendezvous_point_registrations 0$/m)
+    await expectAnswer('/metrics', /^libp2p_rendezvous_point_outcomes_total{outcome="registration:removed"} 2$/m)
   } finally {
     point.kill('SIGTERM')
   }
@@ -99,6 +108,22 @@ async function checkProgram (bin) {
 
   if (code !== 0) {
     throw new Error(`the installed program ended with ${code ?? signal}`)
+  }
+}
+
+/** Runs the README's example in two processes, until each has heard from the other. */
+async function checkExample (project, point) {
+  const peers = [1, 2].map(() => spawn(process.execPath, ['hello.mjs', point], { cwd: project, stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 }))
+  const ended = peers.map(peer => once(peer, 'close'))
+  const lines = peers.map(linesOf)
+  const next = async () => (await Promise.all(lines.map(lines => lines.next()))).map(({ value }) => value)
+  const ids = (await next()).map(line => /^I am (12D3KooW\w+)$/.exec(line)?.[1])
+  const heard = await next()
+  peers.forEach(peer => peer.kill('SIGINT'))
+  const codes = (await Promise.all(ended)).map(([code]) => code)
+
+  if (`${heard}` !== `${ids[1]}: hello,${ids[0]}: hello` || `${codes}` !== '0,0') {
+    throw new Error(`the README's example, as ${ids.join(' and ')}, printed ${heard.join(' and ')}, and ended with ${codes.join(' and ')}`)
   }
 }
 
@@ -116,25 +141,22 @@ try {
   checkWeight(install('alone', library))
 
   const readme = readFileSync('README.md', 'utf8')
-  const [, packages] = /npm install libp2p-rendezvous (.*)/.exec(readme)
-  const [, quickStart] = /`node quick-start\.mjs`:\n\n```js\n(.*?)```/s.exec(readme)
+  const [file, ...packages] = /^npm install (.*)$/m.exec(readme)[1].split(' ')
   // the versions this package is tested with
   const { dependencies, devDependencies } = readJson('package.json')
-  const wanted = packages.split(' ').map(name => `${name}@${{ ...dependencies, ...devDependencies }[name] ?? 'latest'}`)
-  const project = install('quick-start', library, ...wanted)
+  const wanted = packages.map(name => `${name}@${{ ...dependencies, ...devDependencies }[name] ?? 'latest'}`)
+  const [, example] = /Save this as `hello\.mjs`.*?```js\n(.*?)```/s.exec(readme)
 
-  writeFileSync(join(project, 'quick-start.mjs'), quickStart)
-
-  const output = run('node', ['quick-start.mjs'], { cwd: project, timeout: 60_000 })
-
-  if (!/^found 12D3KooW\w+\nconnected\n$/.test(output)) {
-    throw new Error(`the README's quick start printed:\n${output}`)
+  if (basename(file) !== basename(library)) {
+    throw new Error(`the README installs ${basename(file)}, not ${basename(library)}`)
   }
 
-  console.log('the README\'s quick start runs')
+  const project = install('example', library, ...wanted)
+  writeFileSync(join(project, 'hello.mjs'), example)
 
-  await checkProgram(join(install('program', library, program), 'node_modules', '.bin', 'libp2p-rendezvous'))
+  await checkProgram(join(install('program', library, program), 'node_modules', '.bin', 'libp2p-rendezvous'), async point => checkExample(project, point))
   console.log('the installed program serves, tells its health, and ends when it is asked to')
+  console.log('the README\'s example runs: two processes find, dial and greet each other, and unregister')
 
   const bundle = await build({
     stdin: { contents: 'export * from "libp2p-rendezvous"', resolveDir: project },
