@@ -89,7 +89,7 @@ class Group<T extends Share> {
     child.place = this.children.length
     this.children.push(child)
     this.#keys.push(keyOf(name, this.path.length, endOfSegment(name, this.path)))
-    this.settle(child)
+    this.rise(child)
 
     if (this.#index != null) {
       this.#index.set(this.#segmentOf(child), child)
@@ -101,7 +101,8 @@ class Group<T extends Share> {
   /** Puts a child in the place of another that stands for the same. */
   exchange (old: Group<T> | T, child: Group<T> | T): void {
     this.#put(child, old.place, this.#keys[old.place] as number)
-    this.settle(child)
+    this.rise(child)
+    this.sink(child)
     this.#index?.set(this.#segmentOf(child), child)
   }
 
@@ -112,12 +113,13 @@ class Group<T extends Share> {
 
     if (last !== child) {
       this.#put(last, child.place, key)
-      this.settle(last)
+      this.rise(last)
+      this.sink(last)
     }
   }
 
-  /** Moves a child to where it belongs after a change. */
-  settle (child: Group<T> | T): void {
+  /** Moves a child that has more than before, or is new, to where it belongs. */
+  rise (child: Group<T> | T): void {
     const key = this.#keys[child.place] as number
     let { place } = child
 
@@ -132,6 +134,14 @@ class Group<T extends Share> {
       this.#put(above, place, this.#keys[free] as number)
       place = free
     }
+
+    this.#put(child, place, key)
+  }
+
+  /** Moves a child that has less than before to where it belongs. */
+  sink (child: Group<T> | T): void {
+    const key = this.#keys[child.place] as number
+    let { place } = child
 
     for (;;) {
       const left = this.children[2 * place + 1]
@@ -230,7 +240,7 @@ export class FairShares<T extends Share> {
       if (group.count === 0) {
         parent.delete(group)
       } else {
-        parent.settle(group)
+        parent.sink(group)
       }
 
       group = parent
@@ -254,9 +264,10 @@ export class FairShares<T extends Share> {
     old.parent = undefined
     group.exchange(old, share)
 
-    for (let above: Group<T> | undefined = group; above != null; above = above.parent) {
+    for (let above = more === 0 ? undefined : group; above != null; above = above.parent) {
       above.weight += more
-      above.parent?.settle(above)
+      above.parent?.rise(above)
+      above.parent?.sink(above)
     }
   }
 
@@ -327,7 +338,7 @@ export class FairShares<T extends Share> {
     group.count++
     group.weight += share.weight
     group.born = Math.max(group.born, share.born as number)
-    group.parent?.settle(group)
+    group.parent?.rise(group)
   }
 
   /** Makes a group of a network that a single share stood for. */

@@ -322,7 +322,7 @@ export class MemoryStore implements RegistrationStore {
 
   /** Counts a namespace for a network if that has fewer of them than the one that it counts for now. */
   #charge (namespace: Namespace, network: Network): void {
-    if (this.#namespaceShares.isLighter(network, namespace.network, 1)) {
+    if (network !== namespace.network && this.#namespaceShares.isLighter(network, namespace.network, 1)) {
       this.#recharge(namespace, network)
     }
   }
