@@ -151,7 +151,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   async #start (): Promise<void> {
     try {
-      await this.#store.start?.()
+      await this.#store.start?.({ now: Date.now(), maxTtl: this.#settings.maxTtl })
     } catch (err) {
       this.#isStarted = false
       throw err

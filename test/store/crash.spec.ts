@@ -12,7 +12,7 @@ import { ORIGIN } from '../fixtures/origin.ts'
 import type { JournalEntry } from './crash-journal.ts'
 import type { StoredRegistration, RegistrationStore } from '../../src/store/types.ts'
 
-const CRASHES = 50
+const CRASHES = 20
 
 /** What a peer's place in a namespace may hold: a registration as text, or nothing. */
 interface Place {

@@ -93,6 +93,55 @@ const FAULTY: Record<string, new () => MemoryStore> = {
       return super.expire(now, Infinity)
     }
   },
+  'who comes first is served, whatever the network': class extends MemoryStore {
+    override register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
+      return super.register({ ...registration, network: 'everywhere' }, limits, now)
+    }
+  },
+  'who had to make room is not returned': class extends MemoryStore {
+    override register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
+      const result = super.register(registration, limits, now)
+
+      return 'limit' in result ? result : { ...result, displaced: [] }
+    }
+  },
+  'bytes are not limited': class extends MemoryStore {
+    override register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
+      return super.register(registration, { ...limits, maxBytes: Infinity }, now)
+    }
+  },
+  'the other record is not kept': class extends MemoryStore {
+    override register ({ otherRecord, ...registration }: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
+      return super.register(registration, limits, now)
+    }
+  },
+  'everything is listed, whatever can be read': class extends MemoryStore {
+    override list ({ reads, ...query }: ListQuery, now: number): Page | undefined {
+      return super.list(query, now)
+    }
+  },
+  'a sample has those that are there longest': class extends MemoryStore {
+    override list ({ sample, ...query }: ListQuery, now: number): Page | undefined {
+      return super.list(query, now)
+    }
+  },
+  'a sample goes on where a page would': class extends MemoryStore {
+    override list (query: ListQuery, now: number): Page | undefined {
+      const page = super.list(query, now)
+
+      return page == null || query.sample == null ? page : { ...page, cursor: this.range.origin }
+    }
+  },
+  'who subscribes hears nothing': class extends MemoryStore {
+    override subscribe (): () => void {
+      return () => {}
+    }
+  },
+  'who subscribes hears of everything': class extends MemoryStore {
+    override subscribe (namespace: string, onChange: () => void): () => void {
+      return super.subscribe('space', onChange) && super.subscribe('other space', onChange)
+    }
+  },
   'the next expiry is unknown': class extends MemoryStore {
     override nextExpiry (): number | undefined {
       return undefined
