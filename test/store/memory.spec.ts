@@ -5,10 +5,14 @@ import type { RegisterResult } from '../../src/store/types.ts'
 
 const NOW = 1_750_000_000_000
 const NO_LIMITS = { maxRegistrationsPerPeer: 1e9, maxRegistrationsPerNamespace: 1e9, maxNamespaces: 1e9, maxRegistrations: 1e9, maxBytes: 1e12 }
-const RECORD = new Uint8Array(1)
 
-function register (store: MemoryStore, namespace: string, peer: string, { ttl = 10_000, now = NOW, limits = NO_LIMITS } = {}): RegisterResult {
-  return store.register({ ...ORIGIN, namespace, peer, signedPeerRecord: RECORD, ttl }, limits, now)
+function register (store: MemoryStore, namespace: string, peer: string, { ttl = 10_000, now = NOW, limits = NO_LIMITS, network = 'memory', bytes = 1 } = {}): RegisterResult {
+  return store.register({ ...ORIGIN, namespace, peer, network, signedPeerRecord: new Uint8Array(bytes), ttl }, limits, now)
+}
+
+/** Who had to make room, as `peer in namespace`. */
+function displaced (result: RegisterResult): string[] {
+  return 'limit' in result ? [result.limit] : result.displaced.map(({ peer, namespace }) => `${peer} in ${namespace}`)
 }
 
 function filled (count: number): MemoryStore {
@@ -62,6 +66,154 @@ describe('memoryStore', () => {
     expect(store.expire(now, 600)).to.have.lengthOf(600)
     expect(store.expire(now, 10_000)).to.have.lengthOf(4_400)
     expect(store.expire(now, 10_000)).to.have.lengthOf(0)
+  })
+
+  it('counts 640 bytes and the records for a registration', () => {
+    const store = new MemoryStore()
+    store.register({ ...ORIGIN, namespace: 'space', peer: 'peer', signedPeerRecord: new Uint8Array(100), otherRecord: new Uint8Array(20), ttl: 1 }, NO_LIMITS, NOW)
+
+    expect(store.size.bytes).to.equal(760)
+  })
+
+  it('has as many make room for a large record as it takes, of the network that holds most', () => {
+    const store = new MemoryStore()
+
+    for (let i = 0; i < 10; i++) {
+      register(store, 'space', `many-${i}`, { network: '203.0/113/1', bytes: 360 })
+      register(store, 'space', `few-${i}`, { network: `${i}.0/0/1`, bytes: 360 })
+    }
+
+    const limits = { ...NO_LIMITS, maxBytes: 20_500 }
+    expect(displaced(register(store, 'space', 'large', { network: '192.0/2/1', bytes: 2_360, limits }))).to.deep.equal(['many-9 in space', 'many-8 in space', 'many-7 in space'])
+    expect(store.size.bytes).to.equal(20_000)
+    expect(displaced(register(store, 'space', 'too large', { network: '192.0/2/1', bytes: 3_360, limits }))).to.deep.equal(['maxBytes'])
+    expect(store.size.bytes).to.equal(20_000)
+  })
+
+  it('takes no more than is added where a limit was lowered', () => {
+    const store = filled(10)
+    const limits = { ...NO_LIMITS, maxBytes: 1 }
+
+    expect(displaced(register(store, 'space', 'another', { network: '192.0/2/1', limits }))).to.deep.equal(['peer-9 in space'])
+    expect(displaced(register(store, 'space', 'peer-0', { bytes: 2, limits }))).to.deep.equal(['peer-8 in space'])
+    expect(displaced(register(store, 'space', 'peer-0', { bytes: 2, limits }))).to.deep.equal([])
+    expect(displaced(register(store, 'space', 'peer-0', { bytes: 1, limits }))).to.deep.equal([])
+    expect(store.size.registrations).to.equal(9)
+    expect(displaced(register(store, 'space', 'one more', { network: '192.0/2/2', limits: { ...NO_LIMITS, maxRegistrations: 2 } }))).to.deep.equal(['peer-7 in space'])
+  })
+
+  it('lets a refresh grow beyond the limit when it is the one that would have to make room', () => {
+    const store = filled(1)
+
+    expect(register(store, 'space', 'peer-0', { bytes: 1_000, limits: { ...NO_LIMITS, maxBytes: 700 } })).to.deep.include({ refreshed: true, displaced: [] })
+    expect(store.size.bytes).to.equal(1_640)
+  })
+
+  it('removes with a namespace all that is in it', () => {
+    const store = new MemoryStore()
+    register(store, 'first', 'peer-1', { network: '203.0/113/1' })
+    register(store, 'second', 'peer-1', { network: '203.0/113/1' })
+    register(store, 'second', 'peer-2', { network: '203.0/113/1' })
+    const limits = { ...NO_LIMITS, maxNamespaces: 2, maxRegistrations: 3, maxBytes: 3 * 641 }
+
+    expect(displaced(register(store, 'third', 'peer-3', { network: '192.0/2/1', limits }))).to.deep.equal(['peer-1 in second', 'peer-2 in second'])
+    expect(store.size).to.deep.equal({ registrations: 2, namespaces: 2, peers: 2, bytes: 2 * 641 })
+    expect(displaced(register(store, 'third', 'peer-4', { network: '192.0/2/1', limits }))).to.deep.equal([])
+  })
+
+  it('leaves it to expire to report what expired, also when it would have had to make room', () => {
+    const store = new MemoryStore()
+    register(store, 'space', 'peer-1', { ttl: 10_000 })
+    register(store, 'space', 'peer-2', { ttl: 999 })
+
+    // expired, but not yet due
+    expect(displaced(register(store, 'space', 'another', { network: '192.0/2/1', now: NOW + 999, limits: { ...NO_LIMITS, maxRegistrations: 2 } }))).to.deep.equal([])
+    expect(store.expire(NOW + 999, 10).map(({ peer }) => peer)).to.deep.equal(['peer-2'])
+  })
+
+  describe('a namespace', () => {
+    const limits = { ...NO_LIMITS, maxNamespaces: 4 }
+
+    /** Three namespaces of one network, and one that is in doubt. */
+    function crowded (): MemoryStore {
+      const store = new MemoryStore()
+      register(store, 'attacked-1', 'attacker', { network: '203.0/113/1' })
+      register(store, 'attacked-2', 'attacker', { network: '203.0/113/1' })
+      register(store, 'attacked-3', 'attacker', { network: '203.0/113/1' })
+      register(store, 'honest', 'attacker', { network: '203.0/113/1' })
+
+      return store
+    }
+
+    function makesRoom (store: MemoryStore): string | undefined {
+      return displaced(register(store, 'new', 'newcomer', { network: '192.0/2/1', limits }))[0]?.split(' in ')[1]
+    }
+
+    it('counts for who is alone in it', () => {
+      expect(makesRoom(crowded())).to.equal('honest')
+    })
+
+    it('counts for the one in it who has least', () => {
+      const store = crowded()
+      register(store, 'honest', 'honest', { network: '10.0/0/1' })
+
+      expect(makesRoom(store)).to.equal('attacked-3')
+    })
+
+    it('counts for who is left when that one leaves', () => {
+      const store = crowded()
+      register(store, 'honest', 'honest', { network: '10.0/0/1' })
+      store.unregister('honest', 'honest', NOW)
+
+      expect(makesRoom(store)).to.equal('honest')
+    })
+
+    it('counts for the lightest of who is left, whoever is there longest', () => {
+      const store = crowded()
+      register(store, 'honest', 'honest', { network: '10.0/0/1' })
+      register(store, 'honest', 'other', { network: '10.1/0/1' })
+      store.unregister('honest', 'honest', NOW)
+
+      expect(makesRoom(store)).to.equal('attacked-3')
+    })
+
+    it('counts for another when that one comes from another network, and has least no more', () => {
+      const store = crowded()
+      register(store, 'honest', 'honest', { network: '10.0/0/1' })
+      register(store, 'honest', 'honest', { network: '203.0/113/1' })
+
+      expect(makesRoom(store)).to.equal('honest')
+    })
+
+    it('goes on counting for the same while one of its peers is there', () => {
+      const store = crowded()
+      register(store, 'honest', 'honest', { network: '10.0/0/1' })
+      register(store, 'honest', 'second', { network: '10.0/0/1' })
+      store.unregister('honest', 'honest', NOW)
+
+      expect(makesRoom(store)).to.equal('attacked-3')
+    })
+  })
+
+  it('draws a sample from among what is alive, and removes what is not', () => {
+    const store = new MemoryStore()
+    Array.from({ length: 50 }, (_, i) => register(store, 'space', `peer-${i}`, { ttl: i < 40 ? 1_000 : 10_000 }))
+    const page = store.list({ namespace: 'space', limit: 10, sample: () => 0 }, NOW + 1_000)
+
+    expect(page?.registrations.map(({ peer }) => peer).sort()).to.deep.equal(Array.from({ length: 10 }, (_, i) => `peer-${40 + i}`))
+    expect(store.size.registrations).to.equal(10)
+    expect(store.expire(NOW + 1_000, 100)).to.have.lengthOf(40)
+  })
+
+  it('shares a namespace of more than a thousand peers as it does a small one', () => {
+    const store = new MemoryStore()
+    Array.from({ length: 1_500 }, (_, i) => register(store, 'space', `peer-${i}`, { network: `203.0/${i % 250}/${i}` }))
+    register(store, 'space', 'peer-1499', { network: '203.0/249/1499' })
+    store.unregister('space', 'peer-1498', NOW)
+    const limits = { ...NO_LIMITS, maxRegistrationsPerNamespace: 1_499 }
+
+    expect(displaced(register(store, 'space', 'newcomer', { network: '192.0/2/1', limits }))).to.deep.equal(['peer-1499 in space'])
+    expect(displaced(register(store, 'space', 'newcomer-2', { network: '192.0/2/1', limits }))).to.deep.equal(['peer-1497 in space'])
   })
 
   it('lists a page of 100 among 100,000 about as fast as among 1,000, wherever it begins', () => {
