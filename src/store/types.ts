@@ -46,7 +46,7 @@ export interface StoredRegistration {
 /**
  * The most there may be at a time. All but the first are shared max-min fairly between networks: where one
  * is reached, a newcomer takes the place of the youngest of the network that holds most, if that holds
- * more than the newcomer's would then (`FairShares` has the rule, and a store may use it).
+ * more than the newcomer's would then, at each width of its path.
  */
 export interface StoreLimits {
   maxRegistrationsPerPeer: number
