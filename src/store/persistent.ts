@@ -1,5 +1,6 @@
 import { NotStartedError, TimeoutError } from '@libp2p/interface'
 import { Key } from 'interface-datastore'
+import { pipe } from 'it-pipe'
 import { BatchWriter } from './batch-writer.ts'
 import { decodeEntry, encodeEntry, parseRegistrationName, registrationName } from './log-entry.ts'
 import { MemoryStore, newLife } from './memory.ts'
@@ -8,7 +9,7 @@ import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, Stored
 import type { LogEntry } from './log-entry.ts'
 import type { SequenceRange } from './memory.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
-import type { Datastore } from 'interface-datastore'
+import type { Datastore, Pair } from 'interface-datastore'
 
 export interface CorruptEntry {
   /** The key in the datastore. */
@@ -287,18 +288,13 @@ class DatastoreStore implements PersistentStore {
     let range: SequenceRange | undefined
     this.#corruptEntries = 0
 
-    for await (const { key, value } of this.#datastore.query({ prefix: this.#prefix })) {
-      const name = key.toString().slice(this.#prefix.length)
-      const entry = decodeEntry(name, value)
-      const id = parseRegistrationName(name)
+    const entries = pipe(this.#datastore.query({ prefix: this.#prefix }), pairs => this.#read(pairs, now + maxTtl))
 
-      if (entry != null && name === SEQUENCE) {
-        range = { origin: entry.numbers[0], last: entry.numbers[1] }
-      } else if (entry != null && id != null) {
-        registrations.push(storedRegistration(id, entry, now + maxTtl))
+    for await (const entry of entries) {
+      if ('origin' in entry) {
+        range = entry
       } else {
-        this.#corruptEntries++
-        this.#onCorrupt?.({ key: key.toString(), value })
+        registrations.push(entry)
       }
     }
 
@@ -312,6 +308,24 @@ class DatastoreStore implements PersistentStore {
       // what it was given last may still arrive
       this.#ending = writer.close()
       throw err
+    }
+  }
+
+  /** What the log has written down; what is damaged is counted and passed over. */
+  async * #read (pairs: AsyncIterable<Pair> | Iterable<Pair>, latest: number): AsyncGenerator<SequenceRange | StoredRegistration> {
+    for await (const { key, value } of pairs) {
+      const name = key.toString().slice(this.#prefix.length)
+      const entry = decodeEntry(name, value)
+      const id = parseRegistrationName(name)
+
+      if (entry != null && name === SEQUENCE) {
+        yield { origin: entry.numbers[0], last: entry.numbers[1] }
+      } else if (entry != null && id != null) {
+        yield storedRegistration(id, entry, latest)
+      } else {
+        this.#corruptEntries++
+        this.#onCorrupt?.({ key: key.toString(), value })
+      }
     }
   }
 
