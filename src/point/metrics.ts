@@ -5,6 +5,11 @@ import type { Counter, CounterGroup, Metrics } from '@libp2p/interface'
 
 const PREFIX = 'libp2p_rendezvous_point'
 
+/** What a point holds: what its store does, and what is watched. */
+export interface Held extends StoreSize {
+  subscriptions: number
+}
+
 /**
  * What a point counts. Without a metrics service it counts nothing.
  */
@@ -14,8 +19,11 @@ export class PointMetrics {
   readonly #resets: CounterGroup | undefined
   readonly #disconnections: Counter | undefined
   readonly #listed: Counter | undefined
+  readonly #wakeUps: Counter | undefined
+  readonly #updates: Counter | undefined
+  readonly #updateBytes: Counter | undefined
 
-  constructor (metrics: Metrics | undefined, size: () => StoreSize) {
+  constructor (metrics: Metrics | undefined, held: () => Held) {
     this.#outcomes = metrics?.registerCounterGroup(`${PREFIX}_outcomes_total`, {
       label: 'outcome',
       help: 'What requests led to, and registrations that expired or made room for others'
@@ -35,12 +43,31 @@ export class PointMetrics {
       help: 'Registrations sent in responses to DISCOVER'
     })
 
-    for (const what of ['registrations', 'namespaces', 'peers'] as const) {
+    this.#wakeUps = metrics?.registerCounter(`${PREFIX}_wake_ups_total`, {
+      help: 'Changes in namespaces that somebody watches'
+    })
+    this.#updates = metrics?.registerCounter(`${PREFIX}_updates_total`, {
+      help: 'Updates sent to those who watch'
+    })
+    this.#updateBytes = metrics?.registerCounter(`${PREFIX}_update_bytes_total`, {
+      help: 'Bytes of those updates'
+    })
+
+    for (const what of ['registrations', 'namespaces', 'peers', 'bytes', 'subscriptions'] as const) {
       metrics?.registerMetric(`${PREFIX}_${what}`, {
         help: `Held now: ${what}`,
-        calculate: () => size()[what]
+        calculate: () => held()[what]
       })
     }
+  }
+
+  wokenUp (): void {
+    this.#wakeUps?.increment()
+  }
+
+  updated (bytes: number): void {
+    this.#updates?.increment()
+    this.#updateBytes?.increment(bytes)
   }
 
   answered (outcome: Outcome): void {

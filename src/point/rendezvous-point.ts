@@ -91,7 +91,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#settings = pointSettings(init)
     this.#store = init.store ?? memoryStore()
     this.#handler = new RequestHandler(this.#store, this.#settings, init.authorize)
-    this.#metrics = new PointMetrics(components.metrics, () => this.#store.size)
+    this.#metrics = new PointMetrics(components.metrics, () => ({ ...this.#store.size, subscriptions: this.#watch?.size ?? 0 }))
     this.#log = components.logger.forComponent('libp2p:rendezvous:point')
     this.protocol = this.#settings.protocol
 
@@ -112,6 +112,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         authorize: init.authorize,
         pace: this.#pace,
         log: this.#log,
+        metrics: this.#metrics,
         livePeers: this.#livePeers,
         excess: connection => this.#excess(connection, this.#stopping.signal)
       })

@@ -268,6 +268,7 @@ describe('metrics', () => {
     const lines = text.split('\n').filter(line => line.startsWith('libp2p_rendezvous_point'))
 
     expect(lines.sort()).toEqual([
+      expect.stringMatching(/^libp2p_rendezvous_point_bytes [1-9]\d*$/),
       'libp2p_rendezvous_point_connections_closed_total 0',
       'libp2p_rendezvous_point_namespaces 1',
       'libp2p_rendezvous_point_outcomes_total{outcome="discover:rejected"} 1',
@@ -286,7 +287,11 @@ describe('metrics', () => {
       'libp2p_rendezvous_point_registrations_listed_total 3',
       'libp2p_rendezvous_point_streams_reset_total{reason="malformed"} 2',
       'libp2p_rendezvous_point_streams_reset_total{reason="oversized"} 1',
-      'libp2p_rendezvous_point_streams_reset_total{reason="slow"} 1'
+      'libp2p_rendezvous_point_streams_reset_total{reason="slow"} 1',
+      'libp2p_rendezvous_point_subscriptions 0',
+      'libp2p_rendezvous_point_update_bytes_total 0',
+      'libp2p_rendezvous_point_updates_total 0',
+      'libp2p_rendezvous_point_wake_ups_total 0'
     ])
   })
 

@@ -13,6 +13,7 @@ import type { EncodedNews } from './update.ts'
 import type { StreamSubscription, Told } from './watch-stream.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
 import type { RegistrationStore } from '../../store/types.ts'
+import type { PointMetrics } from '../metrics.ts'
 import type { Pace } from '../pace.ts'
 import type { PointSettings } from '../settings.ts'
 import type { Steps } from '../steps.ts'
@@ -46,6 +47,7 @@ export interface WatchInit {
   authorize: Authorize | undefined
   pace: Pace
   log: Logger
+  metrics: Pick<PointMetrics, 'wokenUp' | 'updated'>
   /** Absent: who says that they are live is not heard. */
   livePeers: Pick<LivePeers, 'say' | 'isLive'> | undefined
   /** Counts a request. The refusal is of one that the peer may not make now; it comes late, like that of any other. */
@@ -259,6 +261,7 @@ export class Watch {
   }
 
   #changed (namespace: string, gone: readonly string[] = [], isMissing = false): void {
+    this.#init.metrics.wokenUp()
     // a store that missed something has many watchers look at once
     const spread = isMissing ? Math.random() * RETRY : 0
     this.#channels.changed(namespace, isMissing ? undefined : gone, performance.now() + this.#gather + spread)
@@ -309,6 +312,8 @@ export class Watch {
       const news = yield * this.#news(subscription, gone, resync)
 
       if (news.registrations > 0 || gone.length > 0 || resync || !subscription.isConfirmed) {
+        this.#init.metrics.updated(news.bytes.byteLength)
+
         return news
       }
     } catch (err) {
