@@ -1,17 +1,9 @@
 import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils'
 import { CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { isSound } from '../protocol/address.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-
-/** Addresses of a record that are looked at: more than a node with many interfaces and relays has. */
-const MAX_ADDRESSES = 64
-
-/**
- * Controls, invisible characters, separators of lines, and what stands for bytes that are no text: an
- * address ends up in logs and on terminals.
- */
-const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}\uFFFD]/u
 
 /**
  * The addresses of a record under which its peer may be dialled, as text: those that can be shown, that
@@ -19,7 +11,6 @@ const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}\uFFFD]/u
  */
 export function usableAddresses ({ peerId, multiaddrs }: Pick<SignedPeerRecord, 'peerId' | 'multiaddrs'>): string[] {
   return multiaddrs
-    .slice(0, MAX_ADDRESSES)
     .filter(address => isSound(address) && isOf(address, peerId))
     .map(address => address.toString())
 }
@@ -77,21 +68,6 @@ export function networkOf (address: Multiaddr): string | undefined {
       return `${groups[0] ?? 0}:${groups[1] ?? 0}`
     }
     default:
-  }
-}
-
-function isSound (address: Multiaddr): boolean {
-  const text = address.toString()
-
-  if (text === '/' || UNPRINTABLE.test(text)) {
-    return false
-  }
-
-  try {
-    // a name with a slash in it reads as another address
-    return multiaddr(text).equals(address)
-  } catch {
-    return false
   }
 }
 

@@ -1,5 +1,6 @@
 import { DEFAULT_TTL, MAX_TTL } from '../protocol/constants.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
+import { MAX_RECORD_SIZE } from '../protocol/peer-record.ts'
 import { fromWireTtl } from '../protocol/ttl.ts'
 import { withAddresses } from './addresses.ts'
 import { throwIfAborted } from './deadline.ts'
@@ -10,9 +11,6 @@ import type { Message } from '../protocol/message.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-
-/** Bytes of a signed record. Those of honest peers have a few hundred; points refuse more than this. */
-const MAX_RECORD_SIZE = 4 * 1024
 
 /** A registration that a point has listed and whose record has been verified. */
 export interface Listed {

@@ -1,5 +1,5 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
+import { MAX_ADDRESSES, otherDomain, sealPeerRecord } from '../protocol/peer-record.ts'
 import type { RendezvousClientComponents } from './types.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -12,9 +12,6 @@ const MAX_ADDRESS_BYTES = 2_048
 
 /** What the record has around each address: two tags and two lengths. */
 const BYTES_AROUND_ADDRESS = 6
-
-/** No peer tries more, and points need not read more. */
-const MAX_ADDRESSES = 100
 
 /**
  * For how long the addresses are not looked up again, in milliseconds: the address manager takes longer

@@ -16,7 +16,7 @@ export const MESSAGE: Shape = {
   3: { 1: VARINT, 2: BYTES, 3: VARINT },
   4: { 1: BYTES },
   5: { 1: BYTES, 2: VARINT, 3: BYTES },
-  6: { 1: REGISTER, 2: BYTES, 3: VARINT, 4: BYTES }
+  6: { 1: [REGISTER], 2: BYTES, 3: VARINT, 4: BYTES }
 }
 
 /**

@@ -1,14 +1,17 @@
 import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
+import { isSound, isSoundInRust } from '../protocol/address.ts'
 import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
 import { ask, checkAuthorized, checkCookie, checkNamespace, Refusal } from './checks.ts'
 import { encodeListing } from './listing.ts'
 import { networkOf } from './network-of.ts'
 import { run, wait } from './steps.ts'
+import { openingWork, RecordBudget, verifyingWork } from './verification.ts'
 import type { Request } from './codec.ts'
 import type { PointSettings } from './settings.ts'
 import type { Steps } from './steps.ts'
+import type { Account } from './verification.ts'
 import type { Authorize, AuthorizeRequest } from './types.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
@@ -46,9 +49,6 @@ export interface Answer {
   work: number
 }
 
-/** To verify a signature takes as long as some small requests; with a key that Node has no code of its own for, many. */
-const VERIFICATION = 5
-
 /** Records that are remembered as verified, at the most twice as many: with the usual envelope, 16 MiB of them. */
 const REMEMBERED_RECORDS = 4_096
 
@@ -61,6 +61,7 @@ export class RequestHandler {
   readonly #settings: PointSettings
   readonly #authorize: Authorize | undefined
   readonly #records = new PeerRecords(REMEMBERED_RECORDS)
+  readonly #budget = new RecordBudget()
 
   constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize) {
     this.#store = store
@@ -79,19 +80,22 @@ export class RequestHandler {
 
   /** The checks of a registration, the cheap ones first: to verify a signature costs more than all others. */
   * #register (peer: PeerId, request: Register, now: number, { connection, signal }: RequestContext): Steps<Answer> {
-    let work = 0
+    const network = networkOf(connection.remoteAddr)
+    const account = this.#budget.open(network, now)
 
     try {
       const namespace = checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
       const ttl = this.#checkTtl(request.ttl)
-      const record = this.#openRecord(request.signedPeerRecord, peer)
+      const record = this.#openRecord(request.signedPeerRecord, peer, account)
       yield * this.#checkAuthorized({ peer, action: 'register', namespace, connection, signal })
 
-      const certified = record.certify()
-      work = certified instanceof Promise ? VERIFICATION : 0
-      const { envelope, domain } = yield * wait(certified)
+      if (record.key != null) {
+        account.spend(verifyingWork(record.key))
+      }
 
-      const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, domain, network: networkOf(connection.remoteAddr), ttl }
+      const { envelope, domain } = yield * wait(record.certify())
+
+      const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, domain, network, ttl }
       const result = yield * ask(() => this.#store.register(registration, this.#settings, now), signal)
 
       if ('limit' in result) {
@@ -108,10 +112,10 @@ export class RequestHandler {
           type: Message.MessageType.REGISTER_RESPONSE,
           registerResponse: { status: Status.OK, ttl: toWireTtl(ttl) }
         }),
-        work
+        work: account.spent
       }
     } catch (err) {
-      return { ...refuse(request, err), work }
+      return { ...refuse(request, err), work: account.spent }
     }
   }
 
@@ -160,18 +164,35 @@ export class RequestHandler {
     return ttl
   }
 
-  #openRecord (envelope: Uint8Array | undefined, peer: PeerId): UncertifiedRecord {
+  #openRecord (envelope: Uint8Array | undefined, peer: PeerId, account: Account): UncertifiedRecord {
     if (envelope == null) {
       throw new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, 'a signed peer record is required')
     }
 
-    const record = this.#records.open(envelope)
+    const record = this.#records.isKnown(envelope) ? this.#records.open(envelope) : this.#openNew(envelope, account)
 
     if (!record.peerId.equals(peer)) {
       throw new Refusal(Status.E_NOT_AUTHORIZED, 'a peer may register only itself')
     }
 
     return record
+  }
+
+  #openNew (envelope: Uint8Array, account: Account): UncertifiedRecord {
+    if (!account.hasRoom) {
+      throw new Refusal(Status.E_UNAVAILABLE, 'this point is sent more records than it can verify')
+    }
+
+    let record: UncertifiedRecord | undefined
+
+    try {
+      record = this.#records.open(envelope)
+      checkAddresses(record)
+
+      return record
+    } finally {
+      account.spend(openingWork(envelope, record?.key))
+    }
   }
 
   * #checkAuthorized (request: AuthorizeRequest): Steps<void> {
@@ -188,6 +209,15 @@ export class RequestHandler {
     }
 
     return page
+  }
+}
+
+/** What all others can read, or a listing is lost for some of them. */
+function checkAddresses ({ multiaddrs, domain }: UncertifiedRecord): void {
+  const unsound = multiaddrs.findIndex(address => !isSound(address) || (domain === 'libp2p-routing-state' && !isSoundInRust(address)))
+
+  if (unsound !== -1) {
+    throw new InvalidRecordError(`address ${unsound + 1} of the record cannot be read by everybody`)
   }
 }
 

@@ -1,10 +1,10 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
-import { reader } from 'protons-runtime'
 import { equals } from 'uint8arrays/equals'
 import { BYTES, fieldsOf, VARINT } from './patches/protons.ts'
-import type { AbortOptions, PeerId, PrivateKey } from '@libp2p/interface'
+import { keyProblem } from './public-key.ts'
+import type { AbortOptions, PeerId, PrivateKey, PublicKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { MaybePromise } from './maybe-promise.ts'
 import type { Shape } from './patches/protons.ts'
@@ -69,21 +69,6 @@ export async function sealPeerRecord (record: { peerId: PeerId, multiaddrs: Mult
   return envelope.marshal()
 }
 
-/** The form of an envelope; undefined when it holds something else. */
-export function domainOf (envelope: Uint8Array): RecordDomain | undefined {
-  const input = reader(envelope)
-
-  while (input.pos < input.len) {
-    const tag = input.uint32()
-
-    if (tag === (ENVELOPE_PAYLOAD_TYPE << 3 | BYTES)) {
-      return domainOfPayload(input.bytes())
-    }
-
-    input.skipType(tag & 7)
-  }
-}
-
 function domainOfPayload (payloadType: Uint8Array): RecordDomain | undefined {
   return (Object.keys(PAYLOAD_TYPES) as RecordDomain[]).find(domain => equals(PAYLOAD_TYPES[domain], payloadType))
 }
@@ -91,6 +76,10 @@ function domainOfPayload (payloadType: Uint8Array): RecordDomain | undefined {
 /** A record whose signature has not been looked at. */
 export interface UncertifiedRecord {
   peerId: PeerId
+  multiaddrs: Multiaddr[]
+  domain: RecordDomain
+  /** Whose signature is to be verified; undefined when that of the same envelope has been verified before. */
+  key: PublicKey | undefined
   /**
    * Verifies the signature, unless the same envelope has been verified before: then there is no promise.
    *
@@ -103,15 +92,17 @@ export interface UncertifiedRecord {
  * RFC 0002: the public key (its type and its bytes), the payload's type, the payload, the signature. Other implementations
  * refuse a record whose fields are of other types, and rust-libp2p with it all that is listed beside.
  */
-const ENVELOPE_PAYLOAD_TYPE = 2
 const ENVELOPE: Shape = { 1: { 1: VARINT, 2: BYTES }, 2: BYTES, 3: BYTES, 5: BYTES }
 
 /** RFC 0003: the peer id, the sequence number, and for each address a message that holds it. */
-const PEER_RECORD: Shape = { 1: BYTES, 2: VARINT, 3: { 1: BYTES } }
+const PEER_RECORD: Shape = { 1: BYTES, 2: VARINT, 3: [{ 1: BYTES }] }
 const PEER_RECORD_ADDRESSES = 3
 
+/** Bytes of an envelope: nim-libp2p reads no longer request. Those of usual peers have a few hundred. */
+export const MAX_RECORD_SIZE = 4 * 1024
+
 /** More than a node with many interfaces and relays has; reading each takes microseconds. */
-const MAX_ADDRESSES = 128
+export const MAX_ADDRESSES = 64
 
 /**
  * Opens envelopes, and remembers those whose signature it has verified, so that the same bytes are
@@ -133,24 +124,29 @@ export class PeerRecords {
   }
 
   /**
-   * Checks everything about an envelope that does not need its signature: payload type, peer id
-   * against key, a number of addresses between one and a hundred or so.
+   * Checks everything about an envelope that does not need its signature: size, payload type, peer id
+   * against key, kind of key, that there are addresses and not too many.
    *
    * @throws {InvalidRecordError}
    */
   open (bytes: Uint8Array): UncertifiedRecord {
-    const key = cacheKey(bytes)
-    const known = this.#verified.get(key) ?? this.#verifiedBefore.get(key)
+    const name = cacheKey(bytes)
+    const known = this.#recall(name, bytes)
 
-    if (known != null && equals(known.envelope, bytes)) {
+    if (known != null) {
       return {
-        peerId: known.peerId,
+        ...known,
+        key: undefined,
         certify: () => {
-          this.#remember(key, known)
+          this.#remember(name, known)
 
           return known
         }
       }
+    }
+
+    if (bytes.byteLength > MAX_RECORD_SIZE) {
+      throw new InvalidRecordError(`the record has ${bytes.byteLength} bytes, the most allowed is ${MAX_RECORD_SIZE}`)
     }
 
     // a copy, for what is kept of it must not hold on to whatever the stream read beside it; `slice` of
@@ -158,21 +154,33 @@ export class PeerRecords {
     const { envelope, record } = openEnvelope(new Uint8Array(bytes))
 
     return {
-      peerId: record.peerId,
+      ...record,
+      key: envelope.publicKey,
       certify: async (options) => {
         if (!await hasValidSignature(envelope, record.domain, options)) {
           throw new InvalidRecordError('the signature does not match the record')
         }
 
-        this.#remember(key, record)
+        this.#remember(name, record)
 
         return record
       }
     }
   }
 
-  #remember (key: string, record: SignedPeerRecord): void {
-    if (this.#verified.get(key) === record) {
+  /** Whether the signature of the same envelope has been verified before. */
+  isKnown (bytes: Uint8Array): boolean {
+    return this.#recall(cacheKey(bytes), bytes) != null
+  }
+
+  #recall (name: string, bytes: Uint8Array): SignedPeerRecord | undefined {
+    const known = this.#verified.get(name) ?? this.#verifiedBefore.get(name)
+
+    return known != null && equals(known.envelope, bytes) ? known : undefined
+  }
+
+  #remember (name: string, record: SignedPeerRecord): void {
+    if (this.#verified.get(name) === record) {
       return
     }
 
@@ -182,7 +190,7 @@ export class PeerRecords {
       this.#weight = 0
     }
 
-    this.#verified.set(key, record)
+    this.#verified.set(name, record)
     this.#weight += weight(record)
   }
 }
@@ -215,6 +223,12 @@ function openEnvelope (bytes: Uint8Array): { envelope: RecordEnvelope, record: S
     record = PeerRecord.createFromProtobuf(envelope.payload)
   } catch (err) {
     throw err instanceof InvalidRecordError ? err : new InvalidRecordError('the peer record is malformed')
+  }
+
+  const problem = keyProblem(envelope.publicKey)
+
+  if (problem != null) {
+    throw new InvalidRecordError(problem)
   }
 
   if (!record.peerId.equals(peerIdFromCID(envelope.publicKey.toCID()))) {

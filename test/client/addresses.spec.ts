@@ -71,12 +71,6 @@ describe('usableAddresses', () => {
   it('are not empty', () => {
     expect(usable('/')).toEqual([])
   })
-
-  it('are among the first 64', () => {
-    const addresses = Array.from({ length: 70 }, (_, index) => `/ip4/192.0.2.1/tcp/${index + 1}`)
-
-    expect(usable(...addresses)).toEqual(addresses.slice(0, 64))
-  })
 })
 
 describe('a record with some addresses', () => {

@@ -1,10 +1,10 @@
 import * as lp from 'it-length-prefixed'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Message } from '../../src/protocol/message.ts'
-import { domainOf } from '../../src/protocol/peer-record.ts'
 import { clientNode, collect, openStreams, stopNodes } from '../fixtures/nodes.ts'
 import { listed, makePeers, seal } from '../fixtures/peers.ts'
 import { granted, listing, page, rawPoint, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
+import { domainOf } from '../fixtures/records.ts'
 import type { ScriptedRequest } from '../fixtures/scripted-point.ts'
 import type { DiscoveredPeer } from '../../src/index.ts'
 

@@ -13,7 +13,7 @@ import type { Identity } from '../fixtures/records.ts'
 import type { RendezvousPointInit } from '../../src/index.ts'
 import type { Connection } from '@libp2p/interface'
 
-const init: RendezvousPointInit = { rateLimit: false, maxInboundStreams: 1_000, requestTimeout: 5_000, idleTimeout: 5_000 }
+const init: RendezvousPointInit = { rateLimit: false, maxInboundStreams: 1_000, requestTimeout: 5_000, idleTimeout: 60_000 }
 
 const unhandled: unknown[] = []
 const onUnhandled = (error: unknown): void => { unhandled.push(error) }

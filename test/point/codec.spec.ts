@@ -184,9 +184,11 @@ describe('the schema', () => {
     const shapeOf = (type: protobuf.Type): Shape => Object.fromEntries(type.fieldsArray.map(field => {
       field.resolve()
 
-      return [field.id, field.resolvedType instanceof protobuf.Type
+      const content = field.resolvedType instanceof protobuf.Type
         ? shapeOf(field.resolvedType)
-        : field.type === 'string' || field.type === 'bytes' ? BYTES : VARINT]
+        : field.type === 'string' || field.type === 'bytes' ? BYTES : VARINT
+
+      return [field.id, field.repeated ? [content] : content]
     })) as Shape
 
     expect(MESSAGE).toEqual(shapeOf(Specified))
@@ -296,6 +298,14 @@ describe('malformed messages', () => {
 
   it('keeps a byte order mark, which is part of the namespace', () => {
     expect(decodeStrictly(encodeElsewhere({ unregister: { ns: '\ufeffmy-app' } })).unregister?.ns).toBe('\ufeffmy-app')
+  })
+
+  it.each([
+    ['a field twice', [0x0a, 1, 0x61, 0x0a, 1, 0x62]],
+    ['a group', [0x0a, 1, 0x61, 0x7b, 0x7c]]
+  ])('what some decoders read otherwise is refused: %s', (_, unregister) => {
+    expect(() => decodeStrictly(Uint8Array.of(0x08, 2, 0x22, unregister.length, ...unregister)))
+      .toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
   })
 
   it('a number that is cut off is refused, whatever its length', () => {

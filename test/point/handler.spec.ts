@@ -1,3 +1,5 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -10,7 +12,7 @@ import { Message } from '../../src/protocol/message.ts'
 import { Status } from '../../src/protocol/errors.ts'
 import { sealPeerRecord } from '../../src/protocol/peer-record.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
-import { badRecords, envelope, identity } from '../fixtures/records.ts'
+import { badRecords, envelope, envelopeOfAddresses, identity } from '../fixtures/records.ts'
 import { ORIGIN } from '../fixtures/origin.ts'
 import { CONNECTION, discover, handlerOf, NOW, register, unregister } from '../fixtures/requests.ts'
 import type { Authorize, AuthorizeRequest, RendezvousPointInit } from '../../src/point/types.ts'
@@ -672,6 +674,62 @@ describe('the work of a request', () => {
     }
 
     expect(works).toEqual([5, 0, 5, 5, 0, 0])
+  })
+
+  it('is more with a key that takes longer, and with a record that takes longer to open', async () => {
+    const { ask } = handlerOf()
+    const privateKey = await generateKeyPair('secp256k1')
+    const slow = { privateKey, peerId: peerIdFromPrivateKey(privateKey) }
+    const addresses = Array.from({ length: 64 }, (_, i) => multiaddr(`/ip4/192.0.2.${i}/tcp/1`).bytes)
+    const works: number[] = []
+
+    for (const [who, bytes] of [[slow, await envelopeOfAddresses(slow, addresses.slice(0, 1))], [alice, await envelopeOfAddresses(alice, addresses)], [alice, new Uint8Array(800)]] as const) {
+      works.push((await ask(who.peerId, register('my-app', bytes))).work)
+    }
+
+    expect(works).toEqual([6 + 60, 2 + 5, 2 + 6])
+  })
+
+  it('is done for a network up to a budget of all its peers, beyond which only what is known is verified', async () => {
+    const { ask } = handlerOf({ maxRegistrationsPerPeer: 10_000 })
+    const status = async (bytes: Uint8Array, now: number): Promise<unknown> => (await ask(alice.peerId, register('my-app', bytes), { now })).message?.registerResponse?.status
+    // what cannot be opened counts, too
+    const broken = new Uint8Array(4_000)
+
+    expect(await status(record, NOW)).toBe(Status.OK)
+
+    for (let i = 0; i < 313; i++) {
+      expect(await status(broken, NOW)).toBe(Status.E_INVALID_SIGNED_PEER_RECORD)
+    }
+
+    expect(await status(broken, NOW)).toBe(Status.E_UNAVAILABLE)
+    expect(await status(await envelope(alice, { sequence: 2n }), NOW)).toBe(Status.E_UNAVAILABLE)
+    expect(await status(record, NOW)).toBe(Status.OK)
+    expect(await status(await envelope(alice, { sequence: 2n }), NOW + 1_000)).toBe(Status.OK)
+  })
+})
+
+describe('a record that some could not read', () => {
+  it('is refused without looking at its signature, and says which address it is', async () => {
+    const { ask } = handlerOf()
+    const good = multiaddr('/ip4/192.0.2.1/tcp/4001').bytes
+    const bytes = await envelopeOfAddresses(alice, [good, Uint8Array.of(0x36, 1, 0xff)])
+
+    expect(await ask(alice.peerId, register('my-app', bytes))).toMatchObject({
+      work: 0,
+      message: { registerResponse: { status: Status.E_INVALID_SIGNED_PEER_RECORD, statusText: 'address 2 of the record cannot be read by everybody' } }
+    })
+  })
+
+  it.each([
+    ['libp2p-peer-record', '/memory/12345678', Status.OK],
+    ['libp2p-routing-state', '/memory/12345678', Status.E_INVALID_SIGNED_PEER_RECORD],
+    ['libp2p-routing-state', '/memory/1234567', Status.OK]
+  ] as const)('is one that rust could not, in the form that rust reads: %s, %s', async (domain, address, status) => {
+    const { ask } = handlerOf()
+    const bytes = await envelopeOfAddresses(alice, [multiaddr(address).bytes], domain)
+
+    expect((await ask(alice.peerId, register('my-app', bytes))).message?.registerResponse?.status).toBe(status)
   })
 })
 

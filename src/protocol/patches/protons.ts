@@ -21,9 +21,15 @@ export function strictReader (message: Uint8Array): Reader {
 export const VARINT = 0
 export const BYTES = 2
 
-/** What a message holds under each field number: a number, bytes or a string, or a message of its own. */
+/** What nobody writes any more. */
+const START_GROUP = 3
+
+/** The content of a field: a number, bytes or a string, or a message of its own. */
+type Content = typeof VARINT | typeof BYTES | Shape
+
+/** What a message holds under each field number. In an array: any number of times, otherwise once at the most. */
 export interface Shape {
-  readonly [field: number]: typeof VARINT | typeof BYTES | Shape
+  readonly [field: number]: Content | readonly [Content]
 }
 
 /**
@@ -31,7 +37,9 @@ export interface Shape {
  *
  * Generated decoders take it on trust that a field has the type of its number, and that a message
  * inside another ends where it says. What breaks either is read as something that nobody meant, and by
- * another decoder as something else; here it is an error. Unknown fields are passed over.
+ * another decoder as something else; so is a field that is there twice, of which some take the first and
+ * others the last. Here all of it is an error, as are groups, which not everybody can pass over. Unknown
+ * fields are passed over.
  *
  * @throws when the bytes are not a message of this shape
  */
@@ -49,17 +57,27 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
     const field = tag >>> 3
     const wireType = tag & 7
     const expected = shape[field]
+    const content = isRepeated(expected) ? expected[0] : expected
+
+    if (wireType === START_GROUP) {
+      throw new TypeError(`field ${field} is a group`)
+    }
+
+    if (content != null && content === expected && fields.includes(field)) {
+      throw new TypeError(`field ${field} is there twice`)
+    }
+
     fields.push(field)
 
-    if (expected == null) {
+    if (content == null) {
       input.skipType(wireType)
-    } else if (wireType !== (typeof expected === 'number' ? expected : BYTES)) {
+    } else if (wireType !== (typeof content === 'number' ? content : BYTES)) {
       throw new TypeError(`field ${field} has the wrong type`)
-    } else if (typeof expected === 'number') {
+    } else if (typeof content === 'number') {
       input.skipType(wireType)
     } else {
       const length = input.uint32()
-      readFields(input, input.pos + length, expected)
+      readFields(input, input.pos + length, content)
     }
 
     if (input.pos > end) {
@@ -68,4 +86,8 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
   }
 
   return fields
+}
+
+function isRepeated (content: Shape[number] | undefined): content is readonly [Content] {
+  return Array.isArray(content)
 }
