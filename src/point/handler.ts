@@ -28,6 +28,8 @@ export interface RequestContext {
   connection: Connection
   /** The only form of records that the peer can read, where one in another form spoils a listing for it. */
   reads?: RecordDomain | undefined
+  /** Before a listing is encoded: there is a promise when the peer has to read others before. */
+  room?: () => MaybePromise<void>
   /** Aborts when an answer would come too late, or nobody waits for it any more. */
   signal: AbortSignal
 }
@@ -135,7 +137,7 @@ export class RequestHandler {
     }
   }
 
-  * #discover (peer: PeerId, request: Discover, now: number, { connection, reads, signal }: RequestContext): Steps<Answer> {
+  * #discover (peer: PeerId, request: Discover, now: number, { connection, reads, room, signal }: RequestContext): Steps<Answer> {
     const { maxDiscoverLimit, maxNamespaceLength } = this.#settings
 
     try {
@@ -145,6 +147,7 @@ export class RequestHandler {
       yield * this.#checkAuthorized({ peer, action: 'discover', namespace, connection, signal })
 
       const page = yield * this.#list({ namespace, after, limit, reads }, now, signal)
+      yield * waitForRoom(room?.(), signal)
       const { response, registrations } = encodeListing(page, namespace, now)
 
       return { outcome: { type: 'discover:served', namespace, registrations }, response, work: 0 }
@@ -209,6 +212,14 @@ export class RequestHandler {
     }
 
     return page
+  }
+}
+
+function * waitForRoom (room: MaybePromise<void>, signal: AbortSignal): Steps<void> {
+  try {
+    yield * wait(room, signal)
+  } catch {
+    throw new Refusal(Status.E_UNAVAILABLE, 'what was listed before has not been read')
   }
 }
 

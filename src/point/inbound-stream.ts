@@ -1,13 +1,14 @@
 import { setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
-import { writeMessage } from '../protocol/write-message.ts'
 import { decodeRequest } from './codec.ts'
 import { serveMessages } from './serve-messages.ts'
 import { run, wait } from './steps.ts'
+import { writeCounted } from './unsent.ts'
 import type { Request } from './codec.ts'
 import type { Pace } from './pace.ts'
 import type { PointSettings } from './settings.ts'
 import type { Steps } from './steps.ts'
+import type { Outbox } from './unsent.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -61,6 +62,7 @@ export class InboundStream {
   readonly #stream: Stream
   readonly #settings: PointSettings
   readonly #pace: Pace
+  readonly #outbox: Outbox
   readonly #answer: AnswerRequest
   readonly #finished = Promise.withResolvers<void>()
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -78,10 +80,11 @@ export class InboundStream {
   /** Whether this side has been closed. */
   #isEnded = false
 
-  constructor (stream: Stream, settings: PointSettings, pace: Pace, answer: AnswerRequest) {
+  constructor (stream: Stream, settings: PointSettings, pace: Pace, outbox: Outbox, answer: AnswerRequest) {
     this.#stream = stream
     this.#settings = settings
     this.#pace = pace
+    this.#outbox = outbox
     this.#answer = answer
   }
 
@@ -111,6 +114,7 @@ export class InboundStream {
       throw asStreamEnded(this.#closedBy ?? err)
     } finally {
       clearTimeout(this.#timer)
+      this.#outbox.settle()
       this.#finished.resolve()
     }
   }
@@ -170,7 +174,7 @@ export class InboundStream {
   }
 
   * #write (response: Uint8Array): Steps<void> {
-    const written = writeMessage(this.#stream, response)
+    const written = writeCounted(this.#stream, response, this.#outbox)
 
     if (written instanceof Promise) {
       this.#within('the response was not read')

@@ -12,14 +12,17 @@ import { describeOutcome } from './describe-outcome.ts'
 import { refuse, RequestHandler } from './handler.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
+import { networkOf } from './network-of.ts'
 import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
 import { run, wait } from './steps.ts'
+import { Unsent } from './unsent.ts'
 import { LivePeers } from './watch/live-peers.ts'
 import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
 import type { Outcome } from './handler.ts'
 import type { Steps } from './steps.ts'
+import type { Outbox } from './unsent.ts'
 import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
@@ -67,6 +70,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #metrics: PointMetrics
   readonly #log: Logger
   readonly #pace = new Pace()
+  readonly #unsent = new Unsent()
   readonly #streams = new Set<InboundStream>()
   readonly #allowance: Allowance | undefined
   readonly #livePeers: LivePeers | undefined
@@ -228,14 +232,21 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    const inbound = new InboundStream(stream, this.#settings, this.#pace, (request, signal) => run(this.#answer(request, connection, signal)))
+    const outbox = this.#outbox(stream, connection)
+    const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
     this.#streams.add(inbound)
     await this.#serve(stream, connection, async () => inbound.serve())
     this.#streams.delete(inbound)
   }
 
   readonly #onWatchStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    await this.#serve(stream, connection, async () => this.#watch?.serve(stream, connection))
+    await this.#serve(stream, connection, async () => this.#watch?.serve(stream, connection, this.#outbox(stream, connection)))
+  }
+
+  #outbox (stream: Stream, connection: Connection): Outbox {
+    return this.#unsent.outbox(connection, networkOf(connection.remoteAddr), () => {
+      stream.abort(new StreamEndedError('slow', 'too much waits to be read'))
+    })
   }
 
   /** Serves a stream for as long as it keeps to the rules. */
@@ -299,7 +310,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
-  * #answer (request: Request, connection: Connection, signal: AbortSignal): Steps<Uint8Array | undefined> {
+  * #answer (request: Request, connection: Connection, { room }: Outbox, signal: AbortSignal): Steps<Uint8Array | undefined> {
     const peer = connection.remotePeer
     const excess = yield * this.#excess(connection, signal)
 
@@ -308,6 +319,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       : yield * wait(this.#handler.handle(peer, request, Date.now(), {
         connection,
         reads: this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined,
+        room,
         signal
       }))
 

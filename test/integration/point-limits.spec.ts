@@ -252,6 +252,37 @@ describe('a reader that stops reading', () => {
   })
 })
 
+describe('a reader that asks on many streams and reads none', () => {
+  it('costs the point little more than one response', async () => {
+    const store = new MemoryStore()
+    const { connection, streams } = await start({ store, rateLimit: false })
+    const limits = { maxRegistrationsPerPeer: 1_000, maxRegistrationsPerNamespace: 1_000, maxNamespaces: 1_000, maxRegistrations: 1_000, maxBytes: Infinity }
+
+    for (let i = 0; i < 300; i++) {
+      store.register({ ...ORIGIN, namespace: 'my-app', peer: `peer ${i}`, signedPeerRecord: new Uint8Array(4_000), ttl: 3_600_000 }, limits, Date.now())
+    }
+
+    const asking = await Promise.all(Array.from({ length: 30 }, async () => {
+      const stream = await openStream(connection)
+      stream.stream.pause()
+      stream.sendMessage(discover('my-app'))
+
+      return stream
+    }))
+    const waiting = (): number => streams().reduce((bytes, { writeBufferLength }) => bytes + writeBufferLength, 0)
+    await until(() => waiting() > MIB / 2)
+    await delay(200)
+
+    expect(waiting()).toBeLessThan(2 * MIB)
+
+    // and all that is asked for is there to be read
+    for (const stream of asking) {
+      stream.stream.resume()
+      expect((await stream.next())?.discoverResponse?.registrations.length).toBeGreaterThan(200)
+    }
+  })
+})
+
 describe('a peer that sends many requests at once', () => {
   const COUNT = 400
   // an unknown field makes them large

@@ -661,6 +661,31 @@ describe('a store that cannot be reached', () => {
   })
 })
 
+describe('a peer that has not read what was listed to it', () => {
+  it('is listed more when it has', async () => {
+    const { ask } = handlerOf()
+    const room = Promise.withResolvers<void>()
+    let isAnswered = false
+    const answer = ask(alice.peerId, discover('my-app'), { room: () => room.promise }).then(answer => {
+      isAnswered = true
+
+      return answer
+    })
+    await new Promise(setImmediate)
+
+    expect(isAnswered).toBe(false)
+    room.resolve()
+    expect((await answer).outcome).toMatchObject({ type: 'discover:served' })
+  })
+
+  it('is refused when it takes too long', async () => {
+    const { ask } = handlerOf()
+    const { outcome } = await ask(alice.peerId, discover('my-app'), { room: async () => new Promise(() => {}), signal: AbortSignal.abort() })
+
+    expect(outcome).toMatchObject({ type: 'discover:rejected', status: Status.E_UNAVAILABLE, statusText: 'what was listed before has not been read' })
+  })
+})
+
 describe('the work of a request', () => {
   it('is more where a signature has to be verified, whatever comes of it', async () => {
     const { ask } = handlerOf({ maxRegistrationsPerPeer: 1 })

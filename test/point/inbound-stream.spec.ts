@@ -3,11 +3,13 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { InboundStream } from '../../src/point/inbound-stream.ts'
 import { Pace } from '../../src/point/pace.ts'
 import { pointSettings } from '../../src/point/settings.ts'
+import { Unsent } from '../../src/point/unsent.ts'
 import { framed } from '../fixtures/raw-stream.ts'
 import { discover, unregister } from '../fixtures/requests.ts'
 import { settle, yamuxStreamPair } from '../fixtures/stream-pair.ts'
 import type { AnswerRequest } from '../../src/point/inbound-stream.ts'
 import type { RendezvousPointInit } from '../../src/point/types.ts'
+import type { Outbox } from '../../src/point/unsent.ts'
 import type { Stream } from '@libp2p/interface'
 
 const RESPONSE = Uint8Array.of(1)
@@ -17,6 +19,10 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
+function outbox (unsent = new Unsent()): Outbox {
+  return unsent.outbox({}, 'memory', () => {})
+}
+
 function messages (...all: Uint8Array[]): Uint8Array {
   return Uint8Array.from(all.flatMap(message => [...framed(message)]))
 }
@@ -25,7 +31,7 @@ function messages (...all: Uint8Array[]): Uint8Array {
 async function serve (answer: AnswerRequest, init: RendezvousPointInit = {}): Promise<{ local: Stream, remote: Stream, inbound: InboundStream, serving: Promise<unknown> }> {
   const [local, remote] = await yamuxStreamPair()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  const inbound = new InboundStream(remote, pointSettings({ requestTimeout: 1_000, idleTimeout: 5_000, ...init }), new Pace(), answer)
+  const inbound = new InboundStream(remote, pointSettings({ requestTimeout: 1_000, idleTimeout: 5_000, ...init }), new Pace(), outbox(), answer)
 
   // what it ended with, if that was an error
   return { local, remote, inbound, serving: inbound.serve().catch(err => err) }
@@ -39,7 +45,7 @@ describe('requests that come in one go', () => {
     const inEachTurn: number[] = []
     vi.spyOn(performance, 'now').mockImplementation(() => now)
 
-    const serving = new InboundStream(remote, pointSettings({}), new Pace(), () => {
+    const serving = new InboundStream(remote, pointSettings({}), new Pace(), outbox(), () => {
       now += 3
       served++
 

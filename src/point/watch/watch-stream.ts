@@ -1,8 +1,9 @@
 import { WatchEvent } from '../../protocol/watch.ts'
-import { writeMessage } from '../../protocol/write-message.ts'
+import { writeCounted } from '../unsent.ts'
 import { encodeUpdate } from './update.ts'
 import type { Subscription } from './channels.ts'
 import type { EncodedNews } from './update.ts'
+import type { Outbox } from '../unsent.ts'
 import type { ErrorStatus } from '../../protocol/errors.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
 import type { Stream } from '@libp2p/interface'
@@ -50,6 +51,7 @@ export class WatchStream {
   readonly subscriptions = new Map<number, StreamSubscription>()
 
   readonly #stream: Stream
+  readonly #outbox: Outbox
   readonly #tell: Tell
   readonly #fail: (err: Error) => void
   /** Subscriptions for which there may be something to tell. */
@@ -61,8 +63,9 @@ export class WatchStream {
   /**
    * @param fail - called when the stream cannot be told anything any more
    */
-  constructor (stream: Stream, tell: Tell, fail: (err: Error) => void) {
+  constructor (stream: Stream, outbox: Outbox, tell: Tell, fail: (err: Error) => void) {
     this.#stream = stream
+    this.#outbox = outbox
     this.#tell = tell
     this.#fail = fail
   }
@@ -124,7 +127,9 @@ export class WatchStream {
       // in turns, so that a busy namespace does not keep the others from being told
       for (const subscription of this.#news) {
         this.#news.delete(subscription)
+        await this.#outbox.room()
         await this.#tellOf(subscription)
+        this.#outbox.settle()
       }
     }
 
@@ -166,6 +171,6 @@ export class WatchStream {
   }
 
   #write (event: Uint8Array): MaybePromise<void> {
-    return writeMessage(this.#stream, event)
+    return writeCounted(this.#stream, event, this.#outbox)
   }
 }

@@ -18,6 +18,7 @@ import type { Pace } from '../pace.ts'
 import type { PointSettings } from '../settings.ts'
 import type { Steps } from '../steps.ts'
 import type { Authorize } from '../types.ts'
+import type { Outbox } from '../unsent.ts'
 import type { Connection, Logger, Stream } from '@libp2p/interface'
 
 /** How long the changes in a namespace gather before those who watch it are told, in milliseconds. */
@@ -101,10 +102,11 @@ export class Watch {
    *
    * @throws what `serveMessages` throws
    */
-  async serve (stream: Stream, connection: Connection): Promise<void> {
+  async serve (stream: Stream, connection: Connection, outbox: Outbox): Promise<void> {
     const peer = connection.remotePeer
     const watcher = new WatchStream(
       stream,
+      outbox,
       (subscription, gone, resync) => run(this.#tell(subscription, connection, gone, resync)),
       err => { stream.abort(err) }
     )
@@ -122,6 +124,7 @@ export class Watch {
     } catch (err: any) {
       throw asStreamEnded(err)
     } finally {
+      outbox.settle()
       watcher.subscriptions.forEach(subscription => { this.#end(subscription, connection) })
       ofPeer.delete(watcher)
 

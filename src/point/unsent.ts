@@ -1,0 +1,142 @@
+import { writeMessage } from '../protocol/write-message.ts'
+import { FairShares, UNSHARED } from '../store/fair-shares.ts'
+import type { MaybePromise } from '../protocol/maybe-promise.ts'
+import type { Network, Share } from '../store/fair-shares.ts'
+import type { Stream } from '@libp2p/interface'
+
+/** Bytes that wait to be read by their peers, of all connections: what they take in memory is up to twice as much. */
+const MAX_UNSENT = 24 * 1024 * 1024
+
+/** Bytes on one connection from which on nothing more is encoded for it: as many as one response may have. */
+const MAX_UNSENT_OF_CONNECTION = 1024 * 1024
+
+/** What waits on one stream. */
+interface Held extends Share {
+  drop: () => void
+}
+
+interface ConnectionState {
+  /** What waits, and what room is kept for. */
+  bytes: number
+  /** Resolves when there is less. */
+  room: PromiseWithResolvers<void> | undefined
+}
+
+/** What is to be sent on one stream, one message at a time. */
+export interface Outbox {
+  /**
+   * Before a message is encoded: there is a promise when others of the connection have to be read before.
+   * The room is kept until `settle`.
+   */
+  room: () => MaybePromise<void>
+  /** The message has been sent, as far as it could be at once, or there is none. */
+  settle: () => void
+  /** Counts bytes that could not be sent at once, until the function it returns is called. */
+  take: (bytes: number) => () => void
+}
+
+/**
+ * What has been encoded and is not read: whoever asks and does not read may have the point keep so much, and
+ * all of them together so much. Beyond that the streams of the network that has most of it are given up,
+ * so that those who read slowly are not crowded out by those who do not read.
+ */
+export class Unsent {
+  readonly #max: number
+  readonly #maxOfConnection: number
+  readonly #shares = new FairShares<Held>()
+  readonly #connections = new WeakMap<object, ConnectionState>()
+
+  constructor (max: number = MAX_UNSENT, maxOfConnection: number = MAX_UNSENT_OF_CONNECTION) {
+    this.#max = max
+    this.#maxOfConnection = maxOfConnection
+  }
+
+  /** Bytes that wait now. */
+  get bytes (): number {
+    return this.#shares.weight
+  }
+
+  /**
+   * @param connection - what the stream is on
+   * @param drop - has to end the stream, and what waits on it
+   */
+  outbox (connection: object, network: Network, drop: () => void): Outbox {
+    const state = this.#stateOf(connection)
+    let isKept = false
+
+    const room = (): MaybePromise<void> => {
+      if (isKept) {
+        return
+      }
+
+      if (state.bytes >= this.#maxOfConnection) {
+        state.room ??= Promise.withResolvers()
+
+        return state.room.promise.then(room)
+      }
+
+      isKept = true
+      state.bytes += this.#maxOfConnection
+    }
+
+    return {
+      room,
+      settle: () => {
+        if (isKept) {
+          isKept = false
+          free(state, this.#maxOfConnection)
+        }
+      },
+      take: bytes => this.#take(state, { ...UNSHARED, network, weight: bytes, drop })
+    }
+  }
+
+  #stateOf (connection: object): ConnectionState {
+    const state = this.#connections.get(connection) ?? { bytes: 0, room: undefined }
+    this.#connections.set(connection, state)
+
+    return state
+  }
+
+  #take (state: ConnectionState, held: Held): () => void {
+    this.#shares.add(held)
+    state.bytes += held.weight
+    let isHeld = true
+
+    const give = (): void => {
+      if (isHeld) {
+        isHeld = false
+        this.#shares.remove(held)
+        free(state, held.weight)
+      }
+    }
+
+    const drop = held.drop
+    held.drop = () => {
+      give()
+      drop()
+    }
+
+    while (this.#shares.weight > this.#max) {
+      this.#shares.heaviest?.drop()
+    }
+
+    return give
+  }
+}
+
+function free (state: ConnectionState, bytes: number): void {
+  state.bytes -= bytes
+  state.room?.resolve()
+  state.room = undefined
+}
+
+/** Sends one message; what of it waits is counted. There is a promise while it does. */
+export function writeCounted (stream: Stream, message: Uint8Array, outbox: Outbox): MaybePromise<void> {
+  const written = writeMessage(stream, message)
+  outbox.settle()
+
+  if (written instanceof Promise) {
+    return written.finally(outbox.take(message.byteLength))
+  }
+}
