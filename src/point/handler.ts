@@ -5,10 +5,11 @@ import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
 import { ask, checkAuthorized, checkCookie, checkNamespace, Refusal } from './checks.ts'
 import { encodeListing } from './listing.ts'
-import { networkOf } from './network-of.ts'
+import { networkRule } from './network-of.ts'
 import { run, wait } from './steps.ts'
 import { openingWork, RecordBudget, verifyingWork } from './verification.ts'
 import type { Request } from './codec.ts'
+import type { Origin } from './network-of.ts'
 import type { PointSettings } from './settings.ts'
 import type { Steps } from './steps.ts'
 import type { Account } from './verification.ts'
@@ -16,6 +17,7 @@ import type { Authorize, AuthorizeRequest } from './types.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { RecordDomain, UncertifiedRecord } from '../protocol/peer-record.ts'
+import type { Network } from '../store/fair-shares.ts'
 import type { ListQuery, Page, StoredRegistration, RegistrationStore } from '../store/types.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 
@@ -62,13 +64,15 @@ export class RequestHandler {
   readonly #store: RegistrationStore
   readonly #settings: PointSettings
   readonly #authorize: Authorize | undefined
+  readonly #networkOf: (origin: Origin) => Network
   readonly #records = new PeerRecords(REMEMBERED_RECORDS)
   readonly #budget = new RecordBudget()
 
-  constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize) {
+  constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize, networkOf = networkRule()) {
     this.#store = store
     this.#settings = settings
     this.#authorize = authorize
+    this.#networkOf = networkOf
   }
 
   /** Answers one request. There is a promise only where something has to be waited for. */
@@ -82,7 +86,7 @@ export class RequestHandler {
 
   /** The checks of a registration, the cheap ones first: to verify a signature costs more than all others. */
   * #register (peer: PeerId, request: Register, now: number, { connection, signal }: RequestContext): Steps<Answer> {
-    const network = networkOf(connection.remoteAddr)
+    const network = this.#networkOf(connection)
     const account = this.#budget.open(network, now)
 
     try {

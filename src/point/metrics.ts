@@ -3,6 +3,9 @@ import type { ResetReason } from './inbound-stream.ts'
 import type { StoreSize } from '../store/types.ts'
 import type { Counter, CounterGroup, Metrics } from '@libp2p/interface'
 
+/** Why a point closed a connection. */
+export type CloseReason = 'rateLimit' | 'streams' | 'room'
+
 const PREFIX = 'libp2p_rendezvous_point'
 
 /** What a point holds: what its store does, and what is watched. */
@@ -17,7 +20,7 @@ export class PointMetrics {
   readonly #outcomes: CounterGroup | undefined
   readonly #refusals: CounterGroup | undefined
   readonly #resets: CounterGroup | undefined
-  readonly #disconnections: Counter | undefined
+  readonly #disconnections: CounterGroup | undefined
   readonly #listed: Counter | undefined
   readonly #wakeUps: Counter | undefined
   readonly #updates: Counter | undefined
@@ -36,8 +39,9 @@ export class PointMetrics {
       label: 'reason',
       help: 'Streams this point reset'
     })
-    this.#disconnections = metrics?.registerCounter(`${PREFIX}_connections_closed_total`, {
-      help: 'Connections this point closed, of peers that went on over their rateLimit'
+    this.#disconnections = metrics?.registerCounterGroup(`${PREFIX}_connections_closed_total`, {
+      label: 'reason',
+      help: 'Connections this point closed: of peers that went on over their rateLimit, or opening streams for nothing, or to make room for others'
     })
     this.#listed = metrics?.registerCounter(`${PREFIX}_registrations_listed_total`, {
       help: 'Registrations sent in responses to DISCOVER'
@@ -92,7 +96,7 @@ export class PointMetrics {
     this.#resets?.increment({ [reason]: 1 })
   }
 
-  disconnected (): void {
-    this.#disconnections?.increment()
+  disconnected (reason: CloseReason): void {
+    this.#disconnections?.increment({ [reason]: 1 })
   }
 }

@@ -1,12 +1,48 @@
+import { IpNet } from '@chainsafe/netmask'
+import { InvalidParametersError } from '@libp2p/interface'
 import type { Network } from '../store/fair-shares.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** What a connection comes from. */
+export interface Origin {
+  remoteAddr: Multiaddr
+  /** Absent before the handshake. */
+  id?: string
+}
+
+/**
+ * The rule by which connections and registrations are counted under networks.
+ *
+ * @param trustedProxies - addresses, or networks as in `10.0.0.0/8`, behind which each connection is a
+ * network of its own
+ * @throws {InvalidParametersError} when one of them is neither
+ */
+export function networkRule (trustedProxies: string[] = []): (origin: Origin) => Network {
+  const proxies = trustedProxies.map(asNet)
+
+  return ({ remoteAddr, id = '' }) => {
+    const ip = ipOf(remoteAddr)
+
+    return ip != null && proxies.some(net => net.contains(ip)) ? `proxied-${id}` : networkOf(remoteAddr)
+  }
+}
+
+function asNet (proxy: string): IpNet {
+  try {
+    return new IpNet(proxy.includes('/') ? proxy : `${proxy}/${proxy.includes(':') ? 128 : 32}`)
+  } catch {
+    throw new InvalidParametersError(`trustedProxies must have IP addresses, or networks such as 10.0.0.0/8, not ${proxy}`)
+  }
+}
 
 /** The codes of /ip4 and /ip6, as an address begins with them in bytes. */
 const IP4 = 4
 const IP6 = 41
 
 /** An IPv6 address that is an IPv4 address: ten bytes of zero, two of ones. */
-const MAPPED_IP4 = '00000000000000000000ffff'
+const MAPPED_IP4 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]
+
+const IP4_LENGTH = 4
 
 /**
  * The network that an address belongs to, at three widths: of IPv4 the first two bytes, the third and the
@@ -15,20 +51,32 @@ const MAPPED_IP4 = '00000000000000000000ffff'
  * network for each kind of address, `memory` for example.
  */
 export function networkOf (address: Multiaddr): Network {
-  const { bytes } = address
+  const ip = ipOf(address)
 
+  if (ip == null) {
+    return address.getComponents()[0]?.name ?? 'nowhere'
+  }
+
+  if (ip.byteLength === IP4_LENGTH) {
+    return networkOfIp4(ip)
+  }
+
+  const hex = [...ip].map(byte => byte.toString(16).padStart(2, '0')).join('')
+
+  return `${hex.slice(0, 8)}/${hex.slice(8, 12)}/${hex.slice(12, 16)}`
+}
+
+/** The address that another begins with; an IPv4 address in the form of an IPv6 one as what it is. */
+function ipOf ({ bytes }: Multiaddr): Uint8Array | undefined {
   switch (bytes[0]) {
     case IP4:
-      return networkOfIp4(bytes.subarray(1, 5))
+      return bytes.subarray(1, 5)
     case IP6: {
-      const hex = [...bytes.subarray(1, 17)].map(byte => byte.toString(16).padStart(2, '0')).join('')
+      const isMapped = MAPPED_IP4.every((byte, i) => bytes[1 + i] === byte)
 
-      return hex.startsWith(MAPPED_IP4)
-        ? networkOfIp4(bytes.subarray(13, 17))
-        : `${hex.slice(0, 8)}/${hex.slice(8, 12)}/${hex.slice(12, 16)}`
+      return isMapped ? bytes.subarray(13, 17) : bytes.subarray(1, 17)
     }
     default:
-      return address.getComponents()[0]?.name ?? 'nowhere'
   }
 }
 

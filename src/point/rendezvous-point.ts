@@ -6,13 +6,15 @@ import { raceSignal } from 'race-signal'
 import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
 import { memoryStore } from '../store/memory.ts'
+import { AbandonedStreams, onAbandoned } from './abandoned-streams.ts'
 import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
 import { describeOutcome } from './describe-outcome.ts'
+import { FairConnections } from './fair-connections.ts'
 import { refuse, RequestHandler } from './handler.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
-import { networkOf } from './network-of.ts'
+import { networkRule } from './network-of.ts'
 import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
 import { run, wait } from './steps.ts'
@@ -21,11 +23,13 @@ import { LivePeers } from './watch/live-peers.ts'
 import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
 import type { Outcome } from './handler.ts'
+import type { Origin } from './network-of.ts'
 import type { Steps } from './steps.ts'
 import type { Outbox } from './unsent.ts'
 import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
+import type { Network } from '../store/fair-shares.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/types.ts'
 import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
@@ -73,6 +77,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #unsent = new Unsent()
   readonly #streams = new Set<InboundStream>()
   readonly #allowance: Allowance | undefined
+  readonly #networkOf: (origin: Origin) => Network
+  readonly #fairConnections: FairConnections | undefined
   readonly #livePeers: LivePeers | undefined
   readonly #watch: Watch | undefined
   /** What is served, and by what. */
@@ -94,12 +100,22 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#init = init
     this.#settings = pointSettings(init)
     this.#store = init.store ?? memoryStore()
-    this.#handler = new RequestHandler(this.#store, this.#settings, init.authorize)
+    this.#networkOf = init.networkOf ?? networkRule(init.trustedProxies)
+    this.#handler = new RequestHandler(this.#store, this.#settings, init.authorize, this.#networkOf)
     this.#metrics = new PointMetrics(components.metrics, () => ({ ...this.#store.size, subscriptions: this.#watch?.size ?? 0 }))
     this.#log = components.logger.forComponent('libp2p:rendezvous:point')
     this.protocol = this.#settings.protocol
 
     this.#allowance = this.#settings.rateLimit === false ? undefined : new Allowance(this.#settings.rateLimit)
+    this.#fairConnections = init.fairConnections === false
+      ? undefined
+      : new FairConnections({
+        events: components.events,
+        connectionManager: components.connectionManager,
+        connectionGater: components.connectionGater,
+        networkOf: this.#networkOf,
+        onClosed: this.#onClosed
+      })
     this.#livePeers = this.#settings.watch && this.#settings.presence !== false
       ? new LivePeers({
         grace: this.#settings.presence.grace,
@@ -164,6 +180,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
     this.#components.events.addEventListener('peer:identify', this.#onIdentify)
 
+    this.#components.events.addEventListener('connection:open', this.#onConnection)
+    this.#fairConnections?.start()
     this.#livePeers?.start()
     // kept by this service: streams that libp2p resets are counted by nobody
     const options = { maxInboundStreams: Infinity, runOnLimitedConnection: this.#init.runOnLimitedConnection }
@@ -215,6 +233,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#components.events.removeEventListener('peer:identify', this.#onIdentify)
     clearTimeout(this.#expiryTimer)
     this.#expiryDue = Infinity
+    this.#components.events.removeEventListener('connection:open', this.#onConnection)
+    this.#fairConnections?.stop()
     this.#livePeers?.stop()
     this.#watch?.stop()
     await Promise.all([...this.#protocols.keys()].map(async protocol => {
@@ -231,6 +251,23 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
+  readonly #onConnection = ({ detail: connection }: CustomEvent<Connection>): void => {
+    const abandoned = new AbandonedStreams()
+
+    onAbandoned(connection, () => {
+      if (abandoned.add(performance.now()) && connection.status === 'open') {
+        this.#metrics.disconnected('streams')
+        this.#log('closed a connection of %p, which goes on opening streams for nothing', connection.remotePeer)
+        connection.abort(new Error('The peer goes on opening streams for nothing'))
+      }
+    })
+  }
+
+  readonly #onClosed = (connection: Connection): void => {
+    this.#metrics.disconnected('room')
+    this.#log('closed a connection of %p, because there are too many from where it comes', connection.remotePeer)
+  }
+
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     const outbox = this.#outbox(stream, connection)
     const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
@@ -244,7 +281,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   #outbox (stream: Stream, connection: Connection): Outbox {
-    return this.#unsent.outbox(connection, networkOf(connection.remoteAddr), () => {
+    return this.#unsent.outbox(connection, this.#networkOf(connection), () => {
       stream.abort(new StreamEndedError('slow', 'too much waits to be read'))
     })
   }
@@ -304,7 +341,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   /** A peer that goes on regardless of its limit costs least without a connection. */
   #endFlood (connection: Connection): void {
     if (this.#allowance?.isFlooded(connection.remotePeer) === true) {
-      this.#metrics.disconnected()
+      this.#metrics.disconnected('rateLimit')
       this.#log('closed a connection of %p, which goes on over its rateLimit', connection.remotePeer)
       connection.abort(new Error('The peer goes on over its rateLimit'))
     }

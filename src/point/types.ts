@@ -1,6 +1,8 @@
 import type { Status } from '../protocol/errors.ts'
+import type { Origin } from './network-of.ts'
+import type { Network } from '../store/fair-shares.ts'
 import type { RegistrationStore, StoreSize } from '../store/types.ts'
-import type { ComponentLogger, Connection, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 /** What a peer asks for, as `authorize` sees it. */
@@ -199,6 +201,33 @@ export interface RendezvousPointInit {
   presence?: PresenceInit | false
 
   /**
+   * Under which network a connection, and what is registered over it, is counted where a limit is shared: a
+   * path from the widest to the narrowest, such as `198.51/100/7`. The connection may not have gone
+   * through its handshake, and has no `id` then.
+   *
+   * @default the first two bytes, the third and the fourth of an IPv4 address; the first 32, 48 and 64 bits of
+   * an IPv6 address
+   */
+  networkOf?: (connection: Origin) => Network
+
+  /**
+   * IP addresses, or networks such as `10.0.0.0/8`, of proxies: each connection that comes from there is a
+   * network of its own, for nobody can tell where it began.
+   *
+   * @default none
+   */
+  trustedProxies?: string[]
+
+  /**
+   * Whether connections are shared fairly between networks: when the node has nearly as many as its
+   * connection manager allows, a newcomer takes the place of the youngest of the network that has most,
+   * or is refused. Otherwise it is libp2p that refuses whoever comes then.
+   *
+   * @default true
+   */
+  fairConnections?: boolean
+
+  /**
    * The protocol to answer, for private networks. The one for watching has `/watch` before the version.
    *
    * @default '/rendezvous/1.0.0'
@@ -222,6 +251,7 @@ export interface RendezvousPointInit {
 
 export interface RendezvousPointComponents {
   connectionManager: ConnectionManager
+  connectionGater: ConnectionGater
   registrar: Registrar
   events: TypedEventTarget<Libp2pEvents>
   logger: ComponentLogger

@@ -3,6 +3,7 @@ import { yamux } from '@libp2p/yamux'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Status } from '../../src/protocol/errors.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { rendezvousPoint } from '../../src/index.ts'
 import { plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { connect, framed, openStream } from '../fixtures/raw-stream.ts'
 import { envelope, identity } from '../fixtures/records.ts'
@@ -560,3 +561,77 @@ function filledStore (): MemoryStore {
 
   return store
 }
+
+describe('streams that are opened and reset', () => {
+  it('close their connection when they are a thousand, however few requests are made', async () => {
+    const { point, peer, connection, askAsAnother } = await start({ rateLimit: false })
+    const { muxer } = connection as unknown as { muxer: { createStream: () => Promise<Stream> } }
+    const open = (): number => point.getConnections(peer.peerId).length
+
+    for (let i = 0; i < 1_000; i++) {
+      (await muxer.createStream()).abort(new Error('changed my mind'))
+    }
+
+    await askAsAnother()
+    expect(open()).toBe(1)
+
+    for (let i = 0; i < 10; i++) {
+      await muxer.createStream().then(stream => { stream.abort(new Error('changed my mind')) }, () => {})
+    }
+
+    await until(() => open() === 0)
+    expect(await askAsAnother()).toBe(Status.OK)
+  })
+})
+
+describe('fairConnections', () => {
+  async function crowded (init: RendezvousPointInit): Promise<{ point: PointNode, from: (network: string) => Promise<Connection>, open: () => number }> {
+    let network = ''
+    const point = await pointNode({ ...init, networkOf: () => network }, { connectionManager: { maxConnections: 4 } })
+
+    return {
+      point,
+      open: () => point.getConnections().length,
+      from: async name => {
+        network = name
+
+        return connect(await plainNode(), point)
+      }
+    }
+  }
+
+  it('lets somebody in where most come from elsewhere, and closes the youngest of those', async () => {
+    const { from, open, point } = await crowded({})
+    const pruned: string[] = []
+    point.addEventListener('connection:prune', ({ detail }) => { pruned.push(...detail.map(({ remotePeer }) => remotePeer.toString())) })
+    const crowd = [await from('crowd/1'), await from('crowd/2'), await from('crowd/3')]
+
+    // for their own network there is no room
+    await expect(from('crowd/4')).rejects.toThrow()
+    expect(open()).toBe(3)
+    const honest = await from('honest')
+    await until(() => crowd[2]!.status !== 'open')
+
+    expect(honest.status).toBe('open')
+    expect(crowd.map(({ status }) => status).slice(0, 2)).toEqual(['open', 'open'])
+    expect(open()).toBe(3)
+    expect(pruned).toHaveLength(1)
+  })
+
+  it('may be left to libp2p', async () => {
+    const { from, open } = await crowded({ fairConnections: false })
+
+    for (let i = 1; i <= 4; i++) {
+      await from(`crowd/${i}`)
+    }
+
+    await expect(from('honest')).rejects.toThrow()
+    expect(open()).toBe(4)
+  })
+})
+
+describe('trustedProxies', () => {
+  it('are addresses, or networks', () => {
+    expect(() => rendezvousPoint({ trustedProxies: ['somewhere'] })({} as any)).toThrow('trustedProxies must have IP addresses, or networks such as 10.0.0.0/8, not somewhere')
+  })
+})

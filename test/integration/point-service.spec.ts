@@ -268,8 +268,7 @@ describe('metrics', () => {
     const lines = text.split('\n').filter(line => line.startsWith('libp2p_rendezvous_point'))
 
     expect(lines.sort()).toEqual([
-      expect.stringMatching(/^libp2p_rendezvous_point_bytes [1-9]\d*$/),
-      'libp2p_rendezvous_point_connections_closed_total 0',
+      expect.stringMatching(/^libp2p_rendezvous_point_bytes \d+$/),
       'libp2p_rendezvous_point_namespaces 1',
       'libp2p_rendezvous_point_outcomes_total{outcome="discover:rejected"} 1',
       'libp2p_rendezvous_point_outcomes_total{outcome="discover:served"} 2',

@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, it } from 'vitest'
-import { networkOf } from '../../src/point/network-of.ts'
+import { describe, expect, it } from 'vitest'
+import { networkOf, networkRule } from '../../src/point/network-of.ts'
 
 const RELAY = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5'
 
@@ -20,3 +20,28 @@ for (const [address, network] of [
     expect(networkOf(multiaddr(address))).to.equal(network)
   })
 }
+
+describe('behind a proxy that is trusted', () => {
+  const rule = networkRule(['10.0.0.0/8', '192.0.2.1', '2001:db8::/32', '::1'])
+
+  it.each([
+    ['/ip4/10.9.8.7/tcp/1', 'proxied-one'],
+    ['/ip4/192.0.2.1/tcp/1', 'proxied-one'],
+    ['/ip6/2001:db8:1::1/tcp/1', 'proxied-one'],
+    ['/ip6/::1/tcp/1', 'proxied-one'],
+    ['/ip6/::ffff:10.1.1.1/tcp/1', 'proxied-one'],
+    ['/ip4/192.0.2.2/tcp/1', '192.0/2/2'],
+    ['/ip4/11.0.0.1/tcp/1', '11.0/0/1'],
+    ['/memory/here', 'memory']
+  ])('each connection is a network of its own: %s', (address, network) => {
+    expect(rule({ remoteAddr: multiaddr(address), id: 'one' })).toBe(network)
+  })
+
+  it('one that has not gone through its handshake is another than all', () => {
+    expect(rule({ remoteAddr: multiaddr('/ip4/10.9.8.7/tcp/1') })).toBe('proxied-')
+  })
+
+  it.each(['', 'localhost', '10.0.0.0/33', '1.2.3'])('what is no address is refused: "%s"', proxy => {
+    expect(() => networkRule([proxy])).toThrow(expect.objectContaining({ name: 'InvalidParametersError' }))
+  })
+})

@@ -52,6 +52,8 @@ function pointWith (broken: Partial<RegistrationStore> = {}, init: RendezvousPoi
   const point = rendezvousPoint({ ...init, store })({
     logger: defaultLogger(),
     events: new TypedEventEmitter(),
+    connectionManager: { getConnections: () => [], getMaxConnections: () => 300 },
+    connectionGater: {},
     registrar: {
       handle: async (protocol: string) => { calls.push(`handle ${protocol}`) },
       unhandle: async (protocol: string) => { calls.push(`unhandle ${protocol}`) },

@@ -127,7 +127,12 @@ export class WatchStream {
       // in turns, so that a busy namespace does not keep the others from being told
       for (const subscription of this.#news) {
         this.#news.delete(subscription)
-        await this.#outbox.room()
+        const room = this.#outbox.room()
+
+        if (room != null) {
+          await room
+        }
+
         await this.#tellOf(subscription)
         this.#outbox.settle()
       }

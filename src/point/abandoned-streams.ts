@@ -1,0 +1,40 @@
+import type { Connection, Stream, TypedEventTarget } from '@libp2p/interface'
+
+/** So many streams on one connection within a window, without a protocol, and it is closed. */
+const MOST = 1_000
+
+/** Milliseconds. */
+const WINDOW = 10_000
+
+/** The streams on one connection that ended before a protocol was agreed. */
+export class AbandonedStreams {
+  #window = -Infinity
+  #count = 0
+
+  /** Counts one, and returns whether it is one too many. */
+  add (now: number): boolean {
+    if (now - this.#window >= WINDOW) {
+      this.#window = now
+      this.#count = 0
+    }
+
+    return ++this.#count > MOST
+  }
+}
+
+/**
+ * Calls back for each stream that the other side opens and that ends without a protocol. A service does
+ * not see them: libp2p tells of a stream once its protocol is agreed. The muxer tells of all, and is no part
+ * of what a Connection promises; where there is none, there is no call.
+ */
+export function onAbandoned (connection: Connection, callback: () => void): void {
+  const { muxer } = connection as { muxer?: TypedEventTarget<{ stream: CustomEvent<Stream> }> }
+
+  muxer?.addEventListener('stream', ({ detail: stream }) => {
+    stream.addEventListener('close', () => {
+      if (stream.protocol === '') {
+        callback()
+      }
+    })
+  })
+}
