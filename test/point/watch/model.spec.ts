@@ -4,6 +4,7 @@ import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Pace } from '../../../src/point/pace.ts'
 import { pointSettings } from '../../../src/point/settings.ts'
+import { Unsent } from '../../../src/point/unsent.ts'
 import { Watch } from '../../../src/point/watch/watch.ts'
 import { WatchEvent, WatchRequest } from '../../../src/protocol/watch.ts'
 import { MemoryStore } from '../../../src/store/memory.ts'
@@ -94,7 +95,7 @@ class Client {
     this.read()
     this.#stream.abort()
     this.#stream = new FakeStream()
-    this.#watch.serve(this.#stream.asStream, CONNECTION).catch(() => {})
+    this.#watch.serve(this.#stream.asStream, CONNECTION, new Unsent().outbox(this.#stream, 'a', () => {})).catch(() => {})
     this.#subscribe(hasCookie ? this.#cookie : undefined)
   }
 
