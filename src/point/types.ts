@@ -205,8 +205,7 @@ export interface RendezvousPointInit {
    * path from the widest to the narrowest, such as `198.51/100/7`. The connection may not have gone
    * through its handshake, and has no `id` then.
    *
-   * @default the first two bytes, the third and the fourth of an IPv4 address; the first 32, 48 and 64 bits of
-   * an IPv6 address
+   * @default IPv4 /16, /24, address; IPv6 /32, /48, /64
    */
   networkOf?: (connection: Origin) => Network
 
