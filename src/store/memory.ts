@@ -116,6 +116,7 @@ class Namespace extends FormLists<Entry> implements Share {
 
     this.append(entry)
 
+    // Stryker disable next-line ConditionalExpression,LogicalOperator,EqualityOperator: when they are counted changes what it costs alone
     if (this.#shares == null && this.size >= COUNTED_FROM) {
       this.#countShares()
     }
@@ -124,10 +125,8 @@ class Namespace extends FormLists<Entry> implements Share {
   override remove (entry: Entry): void {
     super.remove(entry)
 
-    if (entry.member != null) {
-      this.#shares?.remove(entry.member)
-      entry.member = undefined
-    }
+    this.#shares?.remove(entry.member as Member)
+    entry.member = undefined
   }
 }
 
@@ -299,6 +298,7 @@ export class MemoryStore implements RegistrationStore {
     this.#expiries.add(entry)
     this.#range.last = Math.max(this.#range.last, entry.sequence)
 
+    // Stryker disable next-line ConditionalExpression: to look for the lightest once more than needed finds the same
     if (previous != null && previous.network !== entry.network && previous.network === namespace.network) {
       this.#findPayer(namespace)
     }
@@ -322,6 +322,7 @@ export class MemoryStore implements RegistrationStore {
 
   /** Counts a namespace for a network if that has fewer of them than the one that it counts for now. */
   #charge (namespace: Namespace, network: Network): void {
+    // Stryker disable next-line ConditionalExpression,LogicalOperator: no network is lighter than itself, which is just found sooner
     if (network !== namespace.network && this.#namespaceShares.isLighter(network, namespace.network, 1)) {
       this.#recharge(namespace, network)
     }
@@ -357,6 +358,7 @@ export class MemoryStore implements RegistrationStore {
   #findPayer (namespace: Namespace): void {
     const [first, ...others] = namespace.after(-Infinity, PAYERS, -Infinity) as [Entry, ...Entry[]]
 
+    // Stryker disable next-line ConditionalExpression: to count it again for the same network changes nothing
     if (first.network !== namespace.network) {
       this.#recharge(namespace, first.network)
     }
@@ -375,6 +377,7 @@ export class MemoryStore implements RegistrationStore {
     const { namespace, peer, network } = registration
     const bytes = bytesOf(registration)
 
+    // Stryker disable next-line ConditionalExpression: what has expired may go at any time; here it is when it helps
     if (this.#isFull(namespace, peer, bytes, limits)) {
       this.#evictExpired(now)
     }
@@ -482,6 +485,7 @@ export class MemoryStore implements RegistrationStore {
       : this.#shares.sample(limit, random)
     const chosen = new Set(drawn.filter(entry => entry.expires > now && isReadable(entry, reads)))
     // in the place of those that are of no use here
+    // Stryker disable next-line ConditionalExpression,EqualityOperator: where all are of use there is no place for others
     const others = chosen.size < drawn.length ? list.after(-Infinity, limit, now, reads) : []
 
     return [...new Set([...chosen, ...others])].slice(0, limit)

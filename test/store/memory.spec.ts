@@ -102,6 +102,17 @@ describe('memoryStore', () => {
     expect(displaced(register(store, 'space', 'one more', { network: '192.0/2/2', limits: { ...NO_LIMITS, maxRegistrations: 2 } }))).to.deep.equal(['peer-7 in space'])
   })
 
+  it('counts the bytes of who makes room in a namespace as free', () => {
+    const store = new MemoryStore()
+    register(store, 'space', 'many-1', { network: '203.0/113/1' })
+    register(store, 'space', 'many-2', { network: '203.0/113/1', bytes: 500 })
+    register(store, 'other', 'few', { network: '10.0/0/1', bytes: 1_500 })
+    const limits = { ...NO_LIMITS, maxRegistrationsPerNamespace: 2, maxBytes: store.size.bytes }
+
+    expect(displaced(register(store, 'space', 'newcomer', { network: '192.0/2/1', bytes: 500, limits }))).to.deep.equal(['many-2 in space'])
+    expect(store.size.bytes).to.equal(limits.maxBytes)
+  })
+
   it('lets a refresh grow beyond the limit when it is the one that would have to make room', () => {
     const store = filled(1)
 
