@@ -114,7 +114,7 @@ it('the metrics in the README are those that are registered', () => {
   const registered: string[] = []
   const register = (name: string): void => { registered.push(name) }
   const metrics = { registerMetric: register, registerCounter: register, registerCounterGroup: register } as unknown as Metrics
-  new ClientMetrics(metrics, { registrations: () => 0, discovered: () => 0 }) // eslint-disable-line no-new
+  new ClientMetrics(metrics, { registrations: () => 0, discovered: () => 0, subscriptions: () => 0 }) // eslint-disable-line no-new
   new PointMetrics(metrics, () => ({ registrations: 0, namespaces: 0, peers: 0, bytes: 0, subscriptions: 0 })) // eslint-disable-line no-new
 
   expect(table('Metrics').flatMap(([prefix = '', names = '']) => names.split(', ').map(name => prefix + name)).sort()).toEqual(registered.sort())
