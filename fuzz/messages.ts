@@ -1,0 +1,74 @@
+import { Message } from '../src/protocol/message.ts'
+import { parse } from './fields.ts'
+import { PEERS } from './pool.ts'
+import type { Field, Nesting } from './fields.ts'
+import type { Peer } from './pool.ts'
+import type { Choice } from './target.ts'
+
+const { MessageType } = Message
+
+/** An envelope: its key, and its payload, which is a peer record with its addresses. */
+const ENVELOPE: Nesting = { 1: {}, 3: { 3: {} } }
+const REGISTER: Nesting = { 2: ENVELOPE }
+
+export const MESSAGE: Nesting = { 2: REGISTER, 3: {}, 4: {}, 5: {}, 6: { 1: REGISTER } }
+
+export const NAMESPACES = ['ns-0', 'ns-1', 'a/b', 'ü@%🜁', 'x'.repeat(255), 'ns-5']
+
+export function peerOf (who: number): Peer {
+  return PEERS[who % PEERS.length] as Peer
+}
+
+export function envelopeOf (who: number, which: number): Uint8Array<ArrayBuffer> {
+  const { envelopes } = peerOf(who)
+
+  return envelopes[which % envelopes.length] as Uint8Array<ArrayBuffer>
+}
+
+/**
+ * A request that is well-formed. Most have nothing else wrong either.
+ *
+ * @param cookies - those that listings gave
+ */
+export function requestOf ({ what, who, which, more }: Choice, cookies: ReadonlyArray<{ namespace: string, cookie: Uint8Array }>): { fields: Field[], isSound: boolean } {
+  const ns = NAMESPACES[which % NAMESPACES.length] as string
+
+  if (what < 10) {
+    // now and then somebody else's record, or a TTL that is not allowed
+    const isOwn = more % 23 !== 22
+    const ttl = more % 29
+
+    return {
+      fields: fieldsOf({
+        type: MessageType.REGISTER,
+        register: { ns, signedPeerRecord: envelopeOf(isOwn ? who : who + 1, more >> 2), ...(ttl === 0 ? {} : { ttl: BigInt(ttl) }) }
+      }),
+      isSound: isOwn && ttl <= 20
+    }
+  }
+
+  if (what < 13) {
+    return { fields: fieldsOf({ type: MessageType.UNREGISTER, unregister: { ns } }), isSound: true }
+  }
+
+  const limit = more % 9
+  const usable = cookies.filter(({ namespace }) => namespace === (what < 17 ? ns : ''))
+  const cookie = more % 2 === 0 ? undefined : usable[(more >> 1) % usable.length]?.cookie as Uint8Array<ArrayBuffer>
+
+  return {
+    fields: fieldsOf({
+      type: MessageType.DISCOVER,
+      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }) }
+    }),
+    isSound: true
+  }
+}
+
+/** Another request, to take parts of. */
+export function someRequest ({ what, who, which, more }: Choice): Field[] {
+  return requestOf({ what: (what + which) % 20, who: who + more, which: more, more: which, mutations: [] }, []).fields
+}
+
+function fieldsOf (message: Message): Field[] {
+  return parse(Message.encode(message), MESSAGE)
+}
