@@ -436,6 +436,10 @@ export class MemoryStore implements RegistrationStore {
 
   /** Makes room for a refresh that takes more bytes than before: from whoever has most, but from others. */
   #grow (entry: Entry, bytes: number, { maxBytes }: StoreLimits, now: number): StoredRegistration[] {
+    if (this.#shares.weight + bytes > maxBytes) {
+      this.#evictExpired(now)
+    }
+
     const most = Math.max(maxBytes, this.#shares.weight)
     const gone: StoredRegistration[] = []
 

@@ -924,6 +924,17 @@ const RULES: Record<string, Rule> = {
     check('within the limit', subject.store.size.bytes <= limits.maxBytes)
   },
 
+  'a refresh that needs more bytes has nobody make room where what expired has them': async create => {
+    const subject = await create()
+    await subject.register('space', 'expired', { network: '203.0/113/1', ttl: SECOND })
+    await subject.register('space', 'other', { network: '203.0/113/1' })
+    await subject.register('space', 'peer', { network: '192.0/2/1' })
+    const limits = { ...NO_LIMITS, maxBytes: subject.store.size.bytes }
+    const { displaced } = await subject.register('space', 'peer', { network: '192.0/2/1', record: 'x'.repeat(100), limits, now: NOW + 3 * SECOND })
+    equal('displaced', peersOf(displaced), '')
+    equal('expired', peersOf(await subject.expire(NOW + 3 * SECOND)), 'expired')
+  },
+
   'a sample has as many as were asked for, each once, all networks alike, and a cursor for what comes later': async create => {
     const subject = await create()
 
