@@ -81,7 +81,7 @@ export class Discovery implements Listener {
         this.#dialler.onGone(listed.record.peerId)
       }
     })
-    this.#peerStore = new PeerStoreWriter(components.peerStore, log)
+    this.#peerStore = new PeerStoreWriter(components, log)
     this.#poller = new Poller(settings.discoverInterval)
     this.#dialler = new Dialler({ components, discovered: this.#discovered, count: settings.autoDial, log })
     this.#pollAlarm = new Alarm(() => performance.now(), () => { this.#poll() })

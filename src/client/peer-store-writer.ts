@@ -2,8 +2,10 @@ import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { equals } from 'uint8arrays/equals'
 import { DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
+import { StoredPeers } from './stored-peers.ts'
+import type { RendezvousClientComponents } from './types.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
-import type { Address, Logger, Peer, PeerStore } from '@libp2p/interface'
+import type { Address, Logger, Peer } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -11,6 +13,10 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * forgets addresses an hour after they were first written.
  */
 const WRITE_AGAIN_AFTER = 10 * 60_000
+
+export type PeerStoreWriterComponents = Pick<RendezvousClientComponents, 'peerStore' | 'events'> & {
+  connectionManager: Pick<RendezvousClientComponents['connectionManager'], 'getConnections'>
+}
 
 /**
  * Writes verified records to the peer store, as certified addresses. A record that is found again and
@@ -20,14 +26,16 @@ const WRITE_AGAIN_AFTER = 10 * 60_000
  * What it checks beside that, that the peer store has none that is newer, is checked here.
  */
 export class PeerStoreWriter {
-  readonly #peerStore: PeerStore
+  readonly #components: PeerStoreWriterComponents
+  readonly #stored: StoredPeers
   readonly #log: Logger
   readonly #written = new WeakMap<SignedPeerRecord, number>()
   /** What is being written, by peer: records of one peer are written one after the other. */
   readonly #writing = new Map<string, Promise<void>>()
 
-  constructor (peerStore: PeerStore, log: Logger) {
-    this.#peerStore = peerStore
+  constructor (components: PeerStoreWriterComponents, log: Logger) {
+    this.#components = components
+    this.#stored = new StoredPeers(components)
     this.#log = log
   }
 
@@ -70,8 +78,15 @@ export class PeerStoreWriter {
   }
 
   async #find ({ peerId }: SignedPeerRecord): Promise<Peer | undefined> {
+    const { peerStore, connectionManager } = this.#components
+
+    // what identify writes at this moment is waited for, though nobody has heard of it yet
+    if (!await this.#stored.has(peerId) && connectionManager.getConnections(peerId).length === 0) {
+      return
+    }
+
     try {
-      return await this.#peerStore.get(peerId)
+      return await peerStore.get(peerId)
     } catch (err: any) {
       if (err.name !== 'NotFoundError') {
         throw err
@@ -90,10 +105,10 @@ export class PeerStoreWriter {
     const isListed = ({ multiaddr }: Address): boolean => multiaddrs.some(other => other.equals(multiaddr))
 
     if (known != null && visible.filter(isListed).length < multiaddrs.length) {
-      await this.#peerStore.patch(peerId, { addresses: visible })
+      await this.#components.peerStore.patch(peerId, { addresses: visible })
     }
 
-    await this.#peerStore.patch(peerId, {
+    await this.#components.peerStore.patch(peerId, {
       addresses: [
         // what an older record has certified is so no longer
         ...visible.filter(address => !isListed(address) && (isSame || !address.isCertified)),

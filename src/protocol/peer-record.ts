@@ -1,5 +1,4 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { peerIdFromCID } from '@libp2p/peer-id'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { equals } from 'uint8arrays/equals'
 import { BYTES, fieldsOf, VARINT } from './patches/protons.ts'
@@ -231,7 +230,7 @@ function openEnvelope (bytes: Uint8Array): { envelope: RecordEnvelope, record: S
     throw new InvalidRecordError(problem)
   }
 
-  if (!record.peerId.equals(peerIdFromCID(envelope.publicKey.toCID()))) {
+  if (!record.peerId.equals(envelope.publicKey.toMultihash().bytes)) {
     throw new InvalidRecordError('the peer record is not of the peer that signed it')
   }
 

@@ -11,25 +11,31 @@ import { PeerRecords, sealPeerRecord } from '../../src/protocol/peer-record.ts'
 import { makePeer, seal } from '../fixtures/peers.ts'
 import type { SignedPeerRecord } from '../../src/protocol/peer-record.ts'
 import type { Peer } from '../fixtures/peers.ts'
-import type { PeerStore } from '@libp2p/interface'
+import type { PeerStoreWriterComponents } from '../../src/client/peer-store-writer.ts'
+import type { Connection, Libp2pEvents, PeerStore } from '@libp2p/interface'
 
 const MINUTE = 60_000
 
 describe('PeerStoreWriter', () => {
   let peerStore: PeerStore
+  let components: PeerStoreWriterComponents
+  let isConnected: boolean
   let writer: PeerStoreWriter
   let peer: Peer
   const records = new PeerRecords(100)
 
   beforeEach(async () => {
     peer = await makePeer()
+    isConnected = false
+    const events = new TypedEventEmitter<Libp2pEvents>()
     peerStore = persistentPeerStore({
       peerId: peerIdFromPrivateKey(await generateKeyPair('Ed25519')),
       datastore: new MemoryDatastore(),
-      events: new TypedEventEmitter(),
+      events,
       logger: defaultLogger()
     })
-    writer = new PeerStoreWriter(peerStore, defaultLogger().forComponent('test'))
+    components = { peerStore, events, connectionManager: { getConnections: () => isConnected ? [{} as unknown as Connection] : [] } }
+    writer = new PeerStoreWriter(components, defaultLogger().forComponent('test'))
     vi.useFakeTimers({ toFake: ['Date'] })
   })
 
@@ -134,7 +140,7 @@ describe('PeerStoreWriter', () => {
     const [older, newer] = [await record({ sequence: 1n }), await record({ sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })]
 
     for (const records of [[older, newer], [newer, older]]) {
-      const another = new PeerStoreWriter(peerStore, defaultLogger().forComponent('test'))
+      const another = new PeerStoreWriter(components, defaultLogger().forComponent('test'))
       await peerStore.delete(peer.peerId)
       await Promise.all(records.map(async record => another.write(record)))
 
@@ -193,12 +199,51 @@ describe('PeerStoreWriter', () => {
 
   it.each(['get', 'patch'] as const)('tries again when the peer store failed to %s, and does not fail itself', async method => {
     const one = await record()
+    await peerStore.merge(peer.peerId, { protocols: ['/its/1.0.0'] })
     vi.spyOn(peerStore, method).mockRejectedValueOnce(new Error('disk full'))
     await writer.write(one)
+    expect(await stored()).toEqual([])
     await writer.write(one)
 
     expect(await stored()).toHaveLength(1)
   })
+
+  it('does not ask the peer store for a peer that it has nothing of', async () => {
+    const get = vi.spyOn(peerStore, 'get')
+    await writer.write(await record({ sequence: 1n }))
+    expect(get).not.toHaveBeenCalled()
+
+    await writer.write(await record({ sequence: 2n }))
+    expect(get).toHaveBeenCalledOnce()
+  })
+
+  it('leaves a newer record alone that another part of libp2p has written since', async () => {
+    const [older, newer] = [await record({ sequence: 1n }), await record({ sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })]
+    await writer.write(await ofSomebodyElse())
+    await peerStore.consumePeerRecord(newer.envelope)
+    await writer.write(older)
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.2/tcp/2', true]])
+  })
+
+  it('leaves a newer record alone that is just being written, of a peer that is connected', async () => {
+    const [older, newer] = [await record({ sequence: 1n }), await record({ sequence: 2n, addresses: ['/ip4/192.0.2.2/tcp/2'] })]
+    await writer.write(await ofSomebodyElse())
+    isConnected = true
+    await Promise.all([
+      peerStore.patch(peer.peerId, {
+        addresses: newer.multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true })),
+        peerRecordEnvelope: newer.envelope
+      }),
+      writer.write(older)
+    ])
+
+    expect(await stored()).toEqual([['/ip4/192.0.2.2/tcp/2', true]])
+  })
+
+  async function ofSomebodyElse (): Promise<SignedPeerRecord> {
+    return records.open(await seal(await makePeer())).certify()
+  }
 
   /** In the form that the peer store does not know. */
   async function inRoutingForm ({ sequence }: { sequence: bigint }): Promise<SignedPeerRecord> {

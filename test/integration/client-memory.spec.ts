@@ -11,6 +11,7 @@ import { PeerStoreWriter } from '../../src/client/peer-store-writer.ts'
 import { Records } from '../../src/client/records.ts'
 import { listed, makePeers } from '../fixtures/peers.ts'
 import type { Message } from '../../src/protocol/message.ts'
+import type { Libp2pEvents } from '@libp2p/interface'
 
 const PEERS = 200
 
@@ -47,8 +48,9 @@ async function listedWith (addresses: string[]): Promise<Message.Register[]> {
 async function client (): Promise<{ discovered: Discovered, remember: (registrations: Message.Register[], isWritten: boolean) => Promise<void> }> {
   const [self, point] = await makePeers(2)
   const logger = defaultLogger()
-  const peerStore = persistentPeerStore({ peerId: self!.peerId, datastore: new MemoryDatastore(), events: new TypedEventEmitter(), logger })
-  const writer = new PeerStoreWriter(peerStore, logger.forComponent('test'))
+  const events = new TypedEventEmitter<Libp2pEvents>()
+  const peerStore = persistentPeerStore({ peerId: self!.peerId, datastore: new MemoryDatastore(), events, logger })
+  const writer = new PeerStoreWriter({ peerStore, events, connectionManager: { getConnections: () => [] } }, logger.forComponent('test'))
   const discovered = new Discovered({ onNew: () => {}, onGone: () => {} })
   const listings = new Listings({ self: self!.peerId, records: new Records(), addressOf: () => undefined, onDropped: () => {} })
 
