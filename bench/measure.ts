@@ -23,6 +23,8 @@ export interface InterleaveOptions {
   warmUp?: number
   minRounds?: number
   maxRounds?: number
+  /** What the time is taken from, in milliseconds. Default: the clock on the wall. */
+  clock?: () => number
 }
 
 /** Between these, `minRounds` is what is worth having and `seconds` is what it may take. */
@@ -34,7 +36,7 @@ const MIN_ROUNDS = 5
  *
  * @returns microseconds for one operation: the samples of each subject
  */
-export async function interleave <K extends string> (subjects: Record<K, Subject>, { seconds, warmUp = 2, minRounds = MIN_ROUNDS, maxRounds = Infinity }: InterleaveOptions): Promise<Record<K, number[]>> {
+export async function interleave <K extends string> (subjects: Record<K, Subject>, { seconds, warmUp = 2, minRounds = MIN_ROUNDS, maxRounds = Infinity, clock = () => performance.now() }: InterleaveOptions): Promise<Record<K, number[]>> {
   const names = Object.keys(subjects) as K[]
   const samples = Object.fromEntries(names.map(name => [name, []])) as unknown as Record<K, number[]>
   const end = performance.now() + seconds * 1_000
@@ -50,14 +52,14 @@ export async function interleave <K extends string> (subjects: Record<K, Subject
           await prepared
         }
 
-        const start = performance.now()
+        const start = clock()
         const result = run()
 
         if (result instanceof Promise) {
           await result
         }
 
-        const took = performance.now() - start
+        const took = clock() - start
 
         if (round >= 0) {
           samples[name].push(took * 1_000 / operations)
@@ -67,6 +69,13 @@ export async function interleave <K extends string> (subjects: Record<K, Subject
   }
 
   return samples
+}
+
+/** Processor time that this thread has used, in milliseconds: other processes do not count. */
+export function processorTime (): number {
+  const { user, system } = process.threadCpuUsage()
+
+  return (user + system) / 1_000
 }
 
 export function summarize (samples: number[]): Summary {
