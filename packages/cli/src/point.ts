@@ -3,7 +3,6 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -14,6 +13,7 @@ import { writeDuration } from './durations.ts'
 import { describe, Failure, UsageError } from './failures.ts'
 import { serveHealth } from './http.ts'
 import { DIRECTORY, PROGRAM, quote } from './invocation.ts'
+import { hardenedWebSockets } from './patches/web-sockets.ts'
 import { inFlags, lifetimes, pointInit } from './point-init.ts'
 import { counted } from './output.ts'
 import { PointLog } from './point-log.ts'
@@ -126,7 +126,7 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       start: false,
       privateKey,
       addresses: { listen, announce: announce.map(String) },
-      transports: [tcp(), webSockets()],
+      transports: [tcp(), hardenedWebSockets()],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionManager: {
