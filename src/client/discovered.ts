@@ -47,7 +47,10 @@ interface Entry {
   claims: Map<string, Claim>
 }
 
-type Claim = Pick<Listed, 'point' | 'ttl' | 'expires'>
+interface Claim extends Pick<Listed, 'point' | 'ttl' | 'expires'> {
+  /** The last mark before it was listed. */
+  mark: number
+}
 
 /** What a point has listed, the oldest first. */
 interface Share {
@@ -72,6 +75,7 @@ export class Discovered {
   readonly #watchers = new Set<Watcher>()
   #bytes = 0
   #count = 0
+  #mark = 0
   /** No registration ends before. */
   #nextEnd = Infinity
   #sweptAt = -Infinity
@@ -125,7 +129,7 @@ export class Discovered {
 
     const isNewer = record.sequence > known.record.sequence
     this.#replaceRecord(known, record.sequence < known.record.sequence ? known.record : record)
-    this.#claim(entry, { point, ttl, expires })
+    this.#claim(entry, { point, ttl, expires, mark: this.#mark })
     const found = latest(entry)
 
     for (const each of isNewer ? known.entries.values() : [entry]) {
@@ -139,6 +143,40 @@ export class Discovered {
     this.#makeRoom()
 
     return found
+  }
+
+  /** What is listed from here on can be told from what was listed before. */
+  mark (): number {
+    return ++this.#mark
+  }
+
+  /** Whether a point has listed a peer in a namespace since a mark. */
+  isListedSince (mark: number, { record, namespace, point }: Listed): boolean {
+    const claim = this.#known.get(record.peerId.toString())?.entries.get(namespace)?.claims.get(point.toString())
+
+    return claim != null && claim.mark >= mark
+  }
+
+  /**
+   * A point says that a registration has ended. What others list of the peer stays.
+   *
+   * @param peer - its id as text
+   */
+  withdraw (point: PeerId, namespace: string, peer: string): void {
+    const entry = this.#known.get(peer)?.entries.get(namespace)
+
+    if (entry?.claims.has(point.toString()) === true) {
+      this.#withdraw(entry, point.toString(), 'ended')
+    }
+  }
+
+  /** A point has listed a namespace from the beginning since a mark: what it has not listed is there no longer. */
+  withdrawUnlisted (point: PeerId, namespace: string, mark: number): void {
+    const key = point.toString()
+    const unlisted = [...this.#shares.get(key)?.entries ?? []]
+      .filter(({ namespace: other, claims }) => other === namespace && (claims.get(key) as Claim).mark < mark)
+
+    unlisted.forEach(entry => { this.#withdraw(entry, key, 'ended') })
   }
 
   /**
@@ -234,12 +272,22 @@ export class Discovered {
 
   #dropOldest (point: string, { entries }: Share): void {
     const [oldest] = entries as unknown as [Entry]
+    this.#withdraw(oldest, point, 'displaced')
+  }
 
-    if (oldest.claims.size === 1) {
-      this.#remove(oldest, 'displaced')
-    } else {
-      this.#unclaim(oldest, point)
+  /** Takes back what a point claims, and with the last claim the entry. */
+  #withdraw (entry: Entry, point: string, reason: GoneReason): void {
+    if (entry.claims.size === 1) {
+      this.#remove(entry, reason)
+      return
     }
+
+    const watchers = [...this.#watchers].filter(watcher => watcher.point?.toString() === point && concerns(watcher, entry))
+    const last = latest(entry)
+    this.#unclaim(entry, point)
+    // the others may give it an earlier end
+    this.#nextEnd = Math.min(this.#nextEnd, latest(entry).expires)
+    watchers.forEach(watcher => { watcher.onGone(last) })
   }
 
   #unclaim (entry: Entry, point: string): void {
@@ -286,5 +334,5 @@ function concerns (watcher: Watcher, { namespace, claims }: Entry): boolean {
 function latest ({ known: { record }, namespace, claims }: Entry): Listed {
   const claim = [...claims.values()].reduce((latest, other) => other.expires > latest.expires ? other : latest)
 
-  return { record, namespace, ...claim }
+  return { record, namespace, point: claim.point, ttl: claim.ttl, expires: claim.expires }
 }

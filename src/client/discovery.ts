@@ -1,5 +1,6 @@
 import { anySignal } from 'any-signal'
 import { setMaxListeners } from 'main-event'
+import { toString } from 'uint8arrays/to-string'
 import { Alarm } from './alarm.ts'
 import { throwIfAborted } from './deadline.ts'
 import { Dialler } from './dialler.ts'
@@ -14,20 +15,27 @@ import { Watching } from './watching.ts'
 import type { DiscoveredPeer, DiscoverPage, RendezvousClientComponents } from './types.ts'
 import type { Listed } from './listing.ts'
 import type { ClientMetrics } from './metrics.ts'
+import type { ToldChange } from './point-watch.ts'
 import type { Poll } from './poller.ts'
 import type { RemotePoint } from './remote-point.ts'
 import type { ClientSettings } from './settings.ts'
+import type { Listener, Watches } from './watches.ts'
 import type { ClearableSignal } from 'any-signal'
 import type { Logger, PeerId } from '@libp2p/interface'
 
 /** Registrations that one poll reads of a point; the rest is read at the next. */
 const MAX_POLLED = 10_000
 
+/** Bytes of a peer id in its binary form: those that there are have at most 42. */
+const MAX_ID_LENGTH = 64
+
 export interface DiscoveryInit {
   components: RendezvousClientComponents
   settings: Pick<ClientSettings, 'autoDial' | 'discoverFilter' | 'discoverInterval'>
   /** The point that is named, or those to ask when none is. */
   points: (named: PeerId | undefined) => RemotePoint[]
+  /** The points that tell by themselves what happens. */
+  watches: Pick<Watches, 'follow' | 'tells' | 'updateAll'>
   metrics: Pick<ClientMetrics, 'happened' | 'dropped'>
   log: Logger
   onNew: (peer: DiscoveredPeer) => void
@@ -37,7 +45,7 @@ export interface DiscoveryInit {
 /**
  * The discovering half of the client: asks points, keeps what they list, and has the timers for it.
  */
-export class Discovery {
+export class Discovery implements Listener {
   readonly #init: DiscoveryInit
   readonly #listings: Listings
   readonly #discovered: Discovered
@@ -125,6 +133,47 @@ export class Discovery {
     }
   }
 
+  /** The namespaces that are looked through at a point. */
+  namespacesAt (point: PeerId): string[] {
+    const isDefault = this.#init.points(undefined).some(({ peerId }) => peerId.equals(point))
+
+    return this.#poller.of(point, isDefault).map(({ namespace }) => namespace)
+  }
+
+  /** What is found from here on can be told from what was found before. */
+  mark (): number {
+    return this.#discovered.mark()
+  }
+
+  /** Where the last listing of a namespace, or what was told of it, ended. */
+  cookieOf (namespace: string, point: PeerId): Uint8Array | undefined {
+    return this.#poller.cookie(namespace, point)
+  }
+
+  keepCookie (namespace: string, point: PeerId, cookie: Uint8Array | undefined): void {
+    this.#poller.keepCookie(namespace, point, cookie)
+  }
+
+  /** Takes in what a point tells by itself, as if it had been asked; and who is gone. */
+  async take (point: PeerId, { namespace, mark, gone, registrations, more }: ToldChange, signal: AbortSignal): Promise<{ right: number, wrong: number }> {
+    const ids = gone.filter(({ byteLength }) => byteLength <= MAX_ID_LENGTH)
+
+    for (const id of ids) {
+      this.#discovered.withdraw(point, namespace, toString(id, 'base58btc'))
+    }
+
+    const { listed, refused } = await this.#listings.verify(point, namespace, registrations)
+    // a listing that goes on for ever with what it had before is of no use to an honest point
+    const isIdle = more && listed.every(one => this.#discovered.isListedSince(mark, one))
+    await Promise.all(listed.map(async one => this.#remember(one, signal)))
+
+    return { right: isIdle ? 0 : listed.length, wrong: refused + gone.length - ids.length + (isIdle ? 1 : 0) }
+  }
+
+  onListed (point: PeerId, namespace: string, mark: number): void {
+    this.#discovered.withdrawUnlisted(point, namespace, mark)
+  }
+
   /** Whether a point is looked through by its name. */
   follows (point: PeerId): boolean {
     return this.#poller.of(point, false).length > 0
@@ -187,6 +236,7 @@ export class Discovery {
     } finally {
       this.#poller.unfollow(poll)
       this.#pollAlarm.set(this.#poller.wakeAt)
+      this.#init.watches.updateAll()
     }
   }
 
@@ -206,10 +256,11 @@ export class Discovery {
   }
 
   #askEach (poll: Poll, points: RemotePoint[]): void {
-    const { metrics, log } = this.#init
+    const { metrics, watches, log } = this.#init
     const { namespace, signal } = poll
+    const now = performance.now()
 
-    for (const point of points.filter(({ peerId }) => this.#poller.begin(poll, peerId))) {
+    for (const point of points.filter(({ peerId }) => this.#poller.begin(poll, peerId, watches.tells(peerId, namespace), now))) {
       this.#ask(poll, point)
         .catch(err => {
           if (!signal.aborted) {
@@ -221,8 +272,14 @@ export class Discovery {
     }
   }
 
-  /** Reads what a point has listed since the last time. */
+  /** Has a point tell what happens; or reads what it has listed since the last time, where it does not tell, or has for long. */
   async #ask ({ namespace, signal }: Poll, point: RemotePoint): Promise<void> {
+    const { watches } = this.#init
+
+    if (!watches.tells(point.peerId, namespace) && await watches.follow(point.peerId, namespace, signal)) {
+      return
+    }
+
     const cookie = this.#poller.cookie(namespace, point.peerId)
     const pages = new Pages({ listings: this.#listings, point, namespace, cookie, signal })
     let listed = 0

@@ -15,11 +15,13 @@ export interface KeepAliveInit {
 /** Something to ask a point; what comes of it is to be told. */
 export interface Ask {
   /**
-   * `register` is for the registration. `confirm` is whether the point still has it, by a cookie from
-   * before the connection was lost; without a cookie it only gets one.
+   * `register` is for the registration. `confirm` is whether the point still has it: by what the point
+   * says of it, or by a cookie from before the connection was lost. Where that is in no doubt it only gets a cookie.
    */
   readonly what: 'register' | 'confirm'
   readonly cookie: Uint8Array | undefined
+  /** Whether the point may have lost what it held. */
+  readonly isInDoubt: boolean
   readonly kept: Kept
   /** When it was asked, by the clock that all is told by. */
   readonly at: number
@@ -46,6 +48,14 @@ type Next =
   /** Nothing more is asked for: what is held is left to lapse. */
   | { is: 'ended' }
 
+/** How a point can be asked whether it still has a registration. */
+export interface Doubt {
+  /** The last cookie that it gave before the connection was lost. */
+  cookie: Uint8Array | undefined
+  /** Whether it says by itself what is registered. */
+  says: boolean
+}
+
 /** A namespace that is to be kept registered at a point. Times are by the clock that all is told by. */
 interface Kept {
   readonly namespace: string
@@ -55,13 +65,15 @@ interface Kept {
   isNamed: boolean
   next: Next
   /** What the point granted last and has not lapsed. */
-  held?: { registration: Registration, until: number, refreshAt: number } | undefined
-  /** The connection was lost since, and with it perhaps what the point held; with its last cookie before. */
-  doubt?: { cookie: Uint8Array | undefined } | undefined
+  held?: { registration: Registration, until: number, refreshAt: number, grantedAt: number } | undefined
+  /** The connection was lost since, and with it perhaps what the point held. */
+  doubt?: Doubt | undefined
   /** Requests that failed, in a row. */
   failures: number
   /** Connections that were lost, in a row, before it was time to refresh. */
   losses: number
+  /** How often the point ended it, in a row, before it was time to refresh. */
+  endings: number
   /** The fingerprint of the record that was sent last. */
   sent?: string | undefined
 }
@@ -90,6 +102,11 @@ export class KeepAlive {
     const kept = this.#kept.get(keyOf(namespace, point))
 
     return kept != null && kept.next.is !== 'ended'
+  }
+
+  /** Whether anything is kept at a point. */
+  keepsAt (point: PeerId): boolean {
+    return this.#at(point).length > 0
   }
 
   /** Whether anything is kept at a point by name, so that it is returned to when it is lost. */
@@ -156,7 +173,7 @@ export class KeepAlive {
   keep (namespace: string, point: PeerId, { ttl, isNamed = false }: { ttl: number, isNamed?: boolean }, now: number): Ask {
     const key = keyOf(namespace, point)
     // Stryker disable next-line ObjectLiteral,StringLiteral: it is asked for before anybody looks
-    const kept = this.#kept.get(key) ?? { namespace, point, ttl, isNamed, next: { is: 'ended' }, failures: 0, losses: 0 }
+    const kept = this.#kept.get(key) ?? { namespace, point, ttl, isNamed, next: { is: 'ended' }, failures: 0, losses: 0, endings: 0 }
     kept.ttl = ttl
     kept.isNamed ||= isNamed
     this.#kept.set(key, kept)
@@ -192,10 +209,10 @@ export class KeepAlive {
   /**
    * A point granted a registration.
    *
-   * @param hasCookie - whether the point has given a cookie by which it can be asked later
+   * @param canBeAsked - whether the point can be asked later if it still has it
    * @returns what to report when the registration cannot be kept
    */
-  grant (ask: Ask, registration: Registration, hasCookie: boolean, now: number): RegistrationFailedDetail | undefined {
+  grant (ask: Ask, registration: Registration, canBeAsked: boolean, now: number): RegistrationFailedDetail | undefined {
     const { kept, at } = ask
     const { autoRefresh, refreshBuffer, random } = this.#init
 
@@ -206,7 +223,8 @@ export class KeepAlive {
     // from before the request, so that it is renewed in time by the point's clock as well
     const until = at + registration.ttl
     const refreshAt = at + refreshDelay(registration.ttl, refreshBuffer, random())
-    kept.held = { registration, until, refreshAt }
+    kept.endings = kept.held == null ? kept.endings : 0
+    kept.held = { registration, until, refreshAt, grantedAt: now }
     kept.failures = 0
     kept.losses = kept.doubt == null ? 0 : kept.losses
     kept.doubt = undefined
@@ -214,7 +232,7 @@ export class KeepAlive {
     if (isLast(ask)) {
       kept.next = autoRefresh ? dueAt('register', refreshAt) : { is: 'ended' }
 
-      if (autoRefresh && !hasCookie) {
+      if (autoRefresh && !canBeAsked) {
         this.#askSooner(kept, 'confirm', at + markDelay(random()))
       }
     }
@@ -226,7 +244,7 @@ export class KeepAlive {
     }
   }
 
-  /** The point knew the cookie, so it still has what it had; or it gave one. */
+  /** The point still has what it had, as it says or because it knew the cookie; or it gave one. */
   confirm (ask: Ask, now: number): void {
     const { kept } = ask
 
@@ -236,14 +254,14 @@ export class KeepAlive {
 
     kept.failures = 0
 
-    if (ask.cookie != null) {
+    if (ask.isInDoubt) {
       kept.doubt = undefined
     }
 
     this.#goOn(kept, now)
   }
 
-  /** The point has forgotten its cookie, and with it what it held; or it gives none. */
+  /** The point has forgotten what it held; or it gives no cookie. */
   forget (ask: Ask, now: number): void {
     const { kept } = ask
 
@@ -251,10 +269,54 @@ export class KeepAlive {
       return
     }
 
-    if (ask.cookie == null) {
-      this.#goOn(kept, now)
-    } else {
+    if (ask.isInDoubt) {
       kept.next = dueAt('register', now)
+    } else {
+      this.#goOn(kept, now)
+    }
+  }
+
+  /**
+   * A point says what is registered there.
+   *
+   * @param askedAt - when it was asked: what was granted since may not be among it
+   */
+  registered (point: PeerId, namespaces: Set<string>, askedAt: number, now: number): void {
+    for (const kept of this.#at(point)) {
+      if (kept.next.is === 'due' && kept.held != null && kept.held.grantedAt < askedAt && !namespaces.has(kept.namespace)) {
+        kept.next = dueAt('register', now)
+      }
+    }
+  }
+
+  /**
+   * A point says that it has ended a registration before its time: it is registered again, less and less
+   * soon where that happens again and again.
+   *
+   * @returns what was held, and how it goes on; undefined when nothing was
+   */
+  end (point: PeerId, namespace: string, error: Error, now: number): { registration: Registration, failure: RegistrationFailedDetail } | undefined {
+    const kept = this.#kept.get(keyOf(namespace, point))
+
+    if (kept?.held == null) {
+      return
+    }
+
+    const { registration } = kept.held
+    const { autoRefresh, random } = this.#init
+    kept.held = undefined
+    kept.doubt = undefined
+
+    if (kept.next.is === 'due') {
+      kept.next = !autoRefresh || isPermanent(error) ? { is: 'ended' } : dueAt('register', now + retryDelay(++kept.endings, random()))
+    }
+
+    const { next } = kept
+    this.#removeIfOver(kept)
+
+    return {
+      registration,
+      failure: { namespace, point, error, willRetry: next.is !== 'ended', retryIn: next.is === 'due' ? next.at - now : undefined }
     }
   }
 
@@ -315,16 +377,16 @@ export class KeepAlive {
    * less and less often.
    *
    * @param isUsed - whether it is a point for this client also without a connection
-   * @param cookieOf - the last cookie that the point gave for a namespace
+   * @param doubtOf - how it can be asked for a namespace when it is back
    */
-  onDisconnect (point: PeerId, isUsed: boolean, cookieOf: (namespace: string) => Uint8Array | undefined, now: number): void {
+  onDisconnect (point: PeerId, isUsed: boolean, doubtOf: (namespace: string) => Doubt, now: number): void {
     for (const kept of this.#at(point)) {
       if (!isUsed && !kept.isNamed) {
         kept.next = { is: 'ended' }
         kept.sent = undefined
         this.#removeIfOver(kept)
       } else if (kept.held != null) {
-        kept.doubt ??= { cookie: cookieOf(kept.namespace) }
+        kept.doubt ??= doubtOf(kept.namespace)
         kept.losses++
 
         if (kept.next.is === 'due' && kept.failures === 0) {
@@ -362,7 +424,8 @@ export class KeepAlive {
   }
 
   #ask (kept: Kept, what: Ask['what'], now: number, isReturn = false): Ask {
-    const ask = { kept, what, cookie: what === 'confirm' ? kept.doubt?.cookie : undefined, at: now, isReturn }
+    const doubt = what === 'confirm' ? kept.doubt : undefined
+    const ask = { kept, what, cookie: doubt?.cookie, isInDoubt: doubt != null, at: now, isReturn }
     kept.next = { is: 'asked', ask }
 
     return ask
@@ -387,8 +450,8 @@ export class KeepAlive {
     return dueAt('register', now + pause, !isAnswer(error) && !isReturn)
   }
 
-  #unconfirmed ({ isReturn, kept, cookie }: Ask, error: Error, now: number): Next {
-    if (cookie == null) {
+  #unconfirmed ({ isReturn, kept, isInDoubt }: Ask, error: Error, now: number): Next {
+    if (!isInDoubt) {
       // nothing depended on it
       this.#goOn(kept, now)
     } else if (isAnswer(error)) {
@@ -408,7 +471,8 @@ export class KeepAlive {
 
     if (kept.doubt != null) {
       const pause = retryDelay(kept.losses, this.#init.random(), timeLeft(kept, now))
-      this.#askSooner(kept, kept.doubt.cookie == null ? 'register' : 'confirm', now + pause, kept.losses === 1)
+      const canBeAsked = kept.doubt.says || kept.doubt.cookie != null
+      this.#askSooner(kept, canBeAsked ? 'confirm' : 'register', now + pause, kept.losses === 1)
     }
   }
 

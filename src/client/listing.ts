@@ -31,6 +31,12 @@ export interface ListedPage {
   isEmpty: boolean
 }
 
+export interface VerifiedPage {
+  listed: Listed[]
+  /** Registrations that no honest point lists. */
+  refused: number
+}
+
 /** Why a listed registration was not believed, or is of no use. */
 export type DropReason = 'foreign' | 'expired' | 'oversized' | 'unverified' | 'filtered'
 
@@ -61,35 +67,46 @@ export class Listings {
    */
   async page (point: Pick<RemotePoint, 'peerId' | 'discover'>, namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<ListedPage> {
     const { registrations, cookie: next } = await point.discover(namespace, limit, cookie, signal)
-    const now = Date.now()
-    const listed = await Promise.all(registrations.map(async registration => this.#verify(registration, namespace, point.peerId, now)))
+    const { listed } = await this.verify(point.peerId, namespace, registrations)
     throwIfAborted(signal)
 
-    return {
-      listed: listed.filter(one => one != null),
-      cookie: next,
-      isEmpty: registrations.length === 0
-    }
+    return { listed, cookie: next, isEmpty: registrations.length === 0 }
   }
 
-  async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number): Promise<Listed | undefined> {
-    const { self, records, onDropped } = this.#init
+  /**
+   * What can be believed of what a point lists.
+   *
+   * @param namespace - the one that it was asked for; absent for all namespaces
+   */
+  async verify (point: PeerId, namespace: string | undefined, registrations: Message.Register[]): Promise<VerifiedPage> {
+    const now = Date.now()
+    let refused = 0
+    const listed = await Promise.all(registrations.map(async registration => this.#verify(registration, namespace, point, now, (reason, error) => {
+      refused += reason === 'expired' || reason === 'filtered' ? 0 : 1
+      this.#init.onDropped(reason, point, error)
+    })))
+
+    return { listed: listed.filter(one => one != null), refused }
+  }
+
+  async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number, drop: (reason: DropReason, error?: Error) => void): Promise<Listed | undefined> {
+    const { self, records } = this.#init
     // Go's points leave the namespace out where it was asked for
     const namespace = ns == null || ns === '' ? asked : ns
     const ttl = wireTtl == null ? DEFAULT_TTL : Math.min(fromWireTtl(wireTtl), MAX_TTL)
 
     if (namespace == null || (asked == null ? namespaceProblem(namespace) != null : namespace !== asked)) {
-      onDropped('foreign', point)
+      drop('foreign')
       return
     }
 
     if (ttl === 0) {
-      onDropped('expired', point)
+      drop('expired')
       return
     }
 
     if (signedPeerRecord != null && signedPeerRecord.byteLength > MAX_RECORD_SIZE) {
-      onDropped('oversized', point)
+      drop('oversized')
       return
     }
 
@@ -98,7 +115,7 @@ export class Listings {
     try {
       record = await records.open(signedPeerRecord ?? new Uint8Array())
     } catch (err: any) {
-      onDropped('unverified', point, err)
+      drop('unverified', err)
       return
     }
 
@@ -109,7 +126,7 @@ export class Listings {
     const filtered = this.#filter(record, point)
 
     if (filtered == null) {
-      onDropped('filtered', point)
+      drop('filtered')
       return
     }
 

@@ -1,11 +1,12 @@
-import { ConnectionClosedError, KEEP_ALIVE } from '@libp2p/interface'
+import { ConnectionClosedError, KEEP_ALIVE, UnsupportedProtocolError } from '@libp2p/interface'
+import { watchProtocol } from '../protocol/constants.ts'
 import { NoPointsError } from '../protocol/errors.ts'
 import { parsePoint, peerIdOf } from './point-like.ts'
 import { RemotePoint } from './remote-point.ts'
 import { Session } from './session.ts'
 import type { PointLike, RendezvousClientComponents, RendezvousClientInit } from './types.ts'
 import type { ClientSettings } from './settings.ts'
-import type { Logger, PeerId } from '@libp2p/interface'
+import type { Logger, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Tells the connection manager to hold the connection to a point, and to come back when it is lost. */
@@ -20,6 +21,8 @@ const MAX_SHORT = 3
 export interface PointListeners {
   /** A point can be reached; `isDefault` when it is used where none is named. */
   onConnect: (point: PeerId, isDefault: boolean) => void
+  /** The point is connected and speaks the watch protocol. */
+  onWatchable: (point: PeerId) => void
   /** The last connection to it is gone; `isDefault` when it is used all the same. */
   onDisconnect: (point: RemotePoint, isDefault: boolean) => void
   /** Whether it is returned to although it was not given in the init: something is kept there by name. */
@@ -52,7 +55,7 @@ export class Points {
   readonly #listeners: PointListeners
   readonly #log: Logger
   readonly #known = new Map<string, Known>()
-  #topologyId: string | undefined
+  #topologyIds: string[] = []
 
   constructor (components: RendezvousClientComponents, settings: ClientSettings, init: RendezvousClientInit, listeners: PointListeners, log: Logger) {
     this.#components = components
@@ -72,8 +75,10 @@ export class Points {
   }
 
   async start (): Promise<void> {
-    this.#topologyId = await this.#components.registrar.register(this.#settings.protocol, {
-      notifyOnLimitedConnection: this.#streamOptions.runOnLimitedConnection ?? false,
+    const { registrar } = this.#components
+    const notifyOnLimitedConnection = this.#streamOptions.runOnLimitedConnection ?? false
+    const points = await registrar.register(this.#settings.protocol, {
+      notifyOnLimitedConnection,
       onConnect: peerId => {
         const known = this.#get(peerId)
         known.isConnected = true
@@ -101,6 +106,30 @@ export class Points {
         }
       }
     })
+    const watchable = await registrar.register(watchProtocol(this.#settings.protocol), {
+      notifyOnLimitedConnection,
+      onConnect: peerId => { this.#listeners.onWatchable(peerId) }
+    })
+    this.#topologyIds = [points, watchable]
+  }
+
+  /**
+   * Opens a stream of the watch protocol, dialling the point where need be.
+   *
+   * @throws {UnsupportedProtocolError} when the point does not speak it, as far as it has said what it speaks
+   */
+  async openWatchStream (point: PeerId, signal: AbortSignal): Promise<Stream> {
+    const { connectionManager, peerStore } = this.#components
+    const { addresses } = this.#get(point)
+    const protocol = watchProtocol(this.#settings.protocol)
+    const connection = await connectionManager.openConnection(addresses.length > 0 ? addresses : point, { signal })
+    const protocols = await peerStore.get(point).then(({ protocols }) => protocols, (): string[] => [])
+
+    if (protocols.length > 0 && !protocols.includes(protocol)) {
+      throw new UnsupportedProtocolError(`${point} does not speak ${protocol}`)
+    }
+
+    return connection.newStream(protocol, { ...this.#streamOptions, signal })
   }
 
   /** Ends all requests that are on their way or wait for their turn. */
@@ -109,9 +138,7 @@ export class Points {
   }
 
   stop (): void {
-    if (this.#topologyId != null) {
-      this.#components.registrar.unregister(this.#topologyId)
-    }
+    this.#topologyIds.forEach(id => { this.#components.registrar.unregister(id) })
 
     for (const known of this.#known.values()) {
       known.isConnected = false

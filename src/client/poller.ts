@@ -2,6 +2,9 @@ import { setMaxListeners } from 'main-event'
 import { pollDelay } from './schedule.ts'
 import type { PeerId } from '@libp2p/interface'
 
+/** A point that tells by itself is asked this often, in case that something went lost. Milliseconds. */
+const MAX_UNASKED = 10 * 60_000
+
 /** A namespace that is looked through again and again, at one point or at all. */
 export interface Poll {
   readonly namespace: string
@@ -36,6 +39,8 @@ export class Poller {
   readonly #polls = new Map<string, Followed>()
   /** By point and namespace. */
   readonly #cookies = new Map<string, Map<string, Uint8Array>>()
+  /** When a point was last asked, or told what there is, by point and namespace. */
+  readonly #askedAt = new Map<string, Map<string, number>>()
 
   /** @param interval - milliseconds */
   constructor (interval: number) {
@@ -115,14 +120,24 @@ export class Poller {
 
   /**
    * Whether a point is to be asked: one that takes longer than the interval is not asked again meanwhile,
-   * and keeps nobody else waiting. To be followed by `end`.
+   * and keeps nobody else waiting. One that tells by itself is asked once in a while all the same.
+   * To be followed by `end`.
+   *
+   * @param tells - whether the point tells by itself what happens in the namespace
    */
-  begin (poll: Poll, point: PeerId): boolean {
-    const { asking } = poll as Followed
-    const isFree = !asking.has(point.toString())
-    asking.add(point.toString())
+  begin (poll: Poll, point: PeerId, tells: boolean, now: number): boolean {
+    const { asking, namespace } = poll as Followed
+    const key = point.toString()
+    const askedAt = this.#askedAt.get(key)?.get(namespace) ?? -Infinity
 
-    return isFree
+    if (asking.has(key) || (tells && now - askedAt < MAX_UNASKED)) {
+      return false
+    }
+
+    asking.add(key)
+    this.#askedAt.set(key, (this.#askedAt.get(key) ?? new Map<string, number>()).set(namespace, now))
+
+    return true
   }
 
   end (poll: Poll, point: PeerId): void {
@@ -148,12 +163,14 @@ export class Poller {
   /** The point may never be seen again: where its listings stopped is not remembered. */
   forget (point: PeerId): void {
     this.#cookies.delete(point.toString())
+    this.#askedAt.delete(point.toString())
   }
 
   stop (): void {
     this.#polls.forEach(({ stopping }) => { stopping.abort() })
     this.#polls.clear()
     this.#cookies.clear()
+    this.#askedAt.clear()
   }
 }
 

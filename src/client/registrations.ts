@@ -11,6 +11,7 @@ import type { OwnRecord } from './own-record.ts'
 import type { Points } from './points.ts'
 import type { RemotePoint } from './remote-point.ts'
 import type { PointLike, Registration, RegistrationFailedDetail } from './types.ts'
+import type { Watches } from './watches.ts'
 import type { Logger, PeerId } from '@libp2p/interface'
 
 /** How long stopping may take, in milliseconds: points that hang must not keep a node from ending. */
@@ -18,6 +19,8 @@ const STOP_TIMEOUT = 5_000
 
 export interface RegistrationsInit {
   points: Points
+  /** The points that say by themselves what is registered there. */
+  watches: Pick<Watches, 'registeredAt' | 'saysRegistered'>
   record: Pick<OwnRecord, 'seal' | 'fingerprint'>
   autoRefresh: boolean
   /** Milliseconds. */
@@ -69,6 +72,11 @@ export class Registrations {
   /** Whether something is kept at the point by name, so that it is returned to when it is lost. */
   returnsTo (point: PeerId): boolean {
     return this.#keepAlive.returnsTo(point)
+  }
+
+  /** Whether anything is kept at a point. */
+  keepsAt (point: PeerId): boolean {
+    return this.#keepAlive.keepsAt(point)
   }
 
   /** Registers a namespace at every point used by default, those that are found later as well. */
@@ -165,8 +173,39 @@ export class Registrations {
 
   /** The last connection to a point is gone; `isDefault` when it is used all the same. */
   onDisconnect (point: PeerId, isDefault: boolean, cookieOf: RemotePoint['cookieOf']): void {
-    this.#keepAlive.onDisconnect(point, isDefault, cookieOf, this.#clock.now)
+    const says = this.#init.watches.saysRegistered(point)
+    this.#keepAlive.onDisconnect(point, isDefault, namespace => ({ cookie: cookieOf(namespace), says }), this.#clock.now)
     this.#run()
+  }
+
+  /** A point says what is registered there, as it was asked some milliseconds ago. */
+  onRegistered (point: PeerId, namespaces: Set<string>, askedAgo: number): void {
+    const { now } = this.#clock
+    this.#keepAlive.registered(point, namespaces, now - askedAgo, now)
+    this.#run()
+  }
+
+  /**
+   * A point says that it has ended a registration before its time.
+   *
+   * @returns whether there was one
+   */
+  onEnded (point: PeerId, namespace: string, error: Error): boolean {
+    const { points, log, onExpired, onFailed } = this.#init
+    const ended = this.#keepAlive.end(point, namespace, error, this.#clock.now)
+
+    if (ended == null) {
+      return false
+    }
+
+    const { registration, failure } = ended
+    points.update(point)
+    log('%p has ended the registration of "%s"%s - %e', point, namespace, failure.retryIn == null ? '' : `, registering again in ${Math.ceil(failure.retryIn / 1_000)} s`, error)
+    onExpired(registration)
+    onFailed(failure)
+    this.#run()
+
+    return true
   }
 
   /** The own addresses may be others than before. */
@@ -252,7 +291,7 @@ export class Registrations {
 
   async #register (ask: Ask, signal?: AbortSignal): Promise<Registration> {
     const { namespace, point, ttl } = ask.kept
-    const { points, record, onGranted, onFailed, log } = this.#init
+    const { points, watches, record, onGranted, onFailed, log } = this.#init
     const start = Date.now()
     const sealed = await record.seal(this.#clock.now)
 
@@ -268,7 +307,7 @@ export class Registrations {
     const granted = await remote.register(namespace, sealed, ttl, signal)
     const registration = { namespace, point, ttl: granted, expires: start + granted }
     const isWanted = this.#keepAlive.isWanted(ask)
-    const failure = this.#keepAlive.grant(ask, registration, remote.cookieOf(namespace) != null, this.#clock.now)
+    const failure = this.#keepAlive.grant(ask, registration, watches.saysRegistered(point) || remote.cookieOf(namespace) != null, this.#clock.now)
     log('%p granted "%s" for %d s%s', point, namespace, granted / 1_000, isWanted ? '' : ', which is no longer wanted')
 
     if (isWanted) {
@@ -288,19 +327,30 @@ export class Registrations {
     const { points, log } = this.#init
     const remote = points.get(point)
 
-    if (ask.cookie == null) {
-      if (remote.cookieOf(namespace) == null) {
+    if (!ask.isInDoubt) {
+      if (!this.#init.watches.saysRegistered(point) && remote.cookieOf(namespace) == null) {
         await remote.isUnchanged(namespace, undefined)
       }
 
       this.#keepAlive.confirm(ask, this.#clock.now)
-    } else if (await remote.isUnchanged(namespace, ask.cookie)) {
+    } else if (await this.#isStillHeld(ask)) {
       log('%p was away, and has kept the registration of "%s"', point, namespace)
       this.#keepAlive.confirm(ask, this.#clock.now)
     } else {
       log('%p was away, and has forgotten the registration of "%s": it is registered again', point, namespace)
       this.#keepAlive.forget(ask, this.#clock.now)
     }
+  }
+
+  async #isStillHeld ({ cookie, kept: { namespace, point } }: Ask): Promise<boolean> {
+    const registered = await this.#init.watches.registeredAt(point)
+
+    if (registered != null) {
+      return registered.has(namespace)
+    }
+
+    // one that no longer says it, and has no cookie to be asked by, is taken to have forgotten
+    return cookie != null && this.#init.points.get(point).isUnchanged(namespace, cookie)
   }
 
   #fail (ask: Ask, error: Error): void {

@@ -1,4 +1,4 @@
-import { NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { NotStartedError, peerDiscoverySymbol, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { debounce } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { checkNamespace } from '../protocol/namespace.ts'
@@ -9,10 +9,12 @@ import { PAGE_SIZE } from './pages.ts'
 import { Points } from './points.ts'
 import { Registrations } from './registrations.ts'
 import { checkDuration, checkLimit, clientSettings } from './settings.ts'
+import { Watches } from './watches.ts'
 import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions, PointOptions, RegisterOptions, Registration, RendezvousClientComponents, RendezvousClientEvents, RendezvousClientInit, RendezvousClient as RendezvousClientInterface } from './types.ts'
 import type { ClientEvent } from './metrics.ts'
 import type { ClientSettings } from './settings.ts'
-import type { Logger, Startable } from '@libp2p/interface'
+import type { Wanted } from './watches.ts'
+import type { Logger, PeerDiscoveryEvents, PeerId, Startable } from '@libp2p/interface'
 
 /** The default limit of a listing. */
 const MAX_LISTED = 100_000
@@ -29,11 +31,14 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   readonly #components: RendezvousClientComponents
   readonly #settings: ClientSettings
   readonly #points: Points
+  readonly #watches: Watches
   readonly #registrations: Registrations
   readonly #discovery: Discovery
   readonly #metrics: ClientMetrics
   readonly #log: Logger
   readonly #onAddressesChanged: ReturnType<typeof debounce>
+  /** What libp2p is told as of a peer discovery. */
+  readonly #peerDiscovery = new TypedEventEmitter<PeerDiscoveryEvents>()
   #status: 'stopped' | 'started' | 'stopping' = 'stopped'
 
   constructor (components: RendezvousClientComponents, init: RendezvousClientInit = {}) {
@@ -46,39 +51,60 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
 
     this.#points = new Points(components, this.#settings, init, {
       onConnect: (point, isDefault) => {
+        this.#watches.onConnect(point)
         this.#registrations.onConnect(point, isDefault)
         this.#discovery.onConnect(point, isDefault)
       },
       onDisconnect: (point, isDefault) => {
         this.#registrations.onDisconnect(point.peerId, isDefault, namespace => point.cookieOf(namespace))
         this.#discovery.onDisconnect(point.peerId, isDefault)
+        this.#watches.update(point.peerId)
       },
+      onWatchable: point => { this.#watches.onConnect(point) },
       isKept: point => this.#registrations.returnsTo(point),
       isFollowed: point => this.#discovery.follows(point)
     }, this.#log)
+    this.#watches = new Watches({
+      timeout: this.#settings.timeout,
+      listener: () => this.#discovery,
+      open: async (point, signal) => this.#points.openWatchStream(point, signal),
+      isConnected: point => this.#points.isConnected(point),
+      wantedAt: point => this.#wantedAt(point),
+      onRegistered: (point, namespaces, askedAgo) => { this.#registrations.onRegistered(point, namespaces, askedAgo) },
+      onEnded: (point, namespace, error) => this.#registrations.onEnded(point, namespace, error),
+      onResult: result => { this.#metrics.watched(result) },
+      log: this.#log
+    })
     this.#registrations = new Registrations({
       ...this.#settings,
       points: this.#points,
+      watches: this.#watches,
       record: new OwnRecord(components, this.#settings.addressFilter, this.#settings.recordDomain),
       log: this.#log,
       onGranted: registration => {
         this.#report('registration:granted', registration)
         this.#discovery.onGranted(registration.namespace, registration.point)
+        this.#watches.update(registration.point)
       },
       onFailed: failure => { this.#report('registration:failed', failure) },
       onExpired: registration => { this.#report('registration:expired', registration) }
     })
     this.#metrics = new ClientMetrics(components.metrics, {
       registrations: () => this.registrations.length,
-      discovered: () => this.#discovery.size
+      discovered: () => this.#discovery.size,
+      subscriptions: () => this.#watches.size
     })
     this.#discovery = new Discovery({
       components,
       settings: this.#settings,
       points: named => named == null ? this.#points.defaults : [this.#points.get(named)],
+      watches: this.#watches,
       metrics: this.#metrics,
       log: this.#log,
-      onNew: peer => { this.#report('peer', peer) },
+      onNew: peer => {
+        this.#report('peer', peer)
+        this.#peerDiscovery.safeDispatchEvent('peer', { detail: { id: peer.id, multiaddrs: [] } })
+      },
       onExpired: peer => { this.#report('peer:expired', peer) }
     })
     this.#onAddressesChanged = debounce(() => {
@@ -94,6 +120,14 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   readonly [Symbol.toStringTag] = 'libp2p-rendezvous/client'
 
   readonly [serviceCapabilities]: string[] = ['@libp2p/peer-discovery', 'libp2p-rendezvous/client']
+
+  /**
+   * Names the peers that are found, without addresses: those are in the peer store by then, as certified. libp2p
+   * would write what is named here once more, uncertified and whatever newer record it has.
+   */
+  get [peerDiscoverySymbol] (): TypedEventEmitter<PeerDiscoveryEvents> {
+    return this.#peerDiscovery
+  }
 
   /** A point learns who is connected, and a client which peers are points, by identify. */
   readonly [serviceDependencies]: string[] = ['@libp2p/identify']
@@ -137,6 +171,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#components.events.removeEventListener('self:peer:update', this.#onAddressesChanged)
     this.#onAddressesChanged.stop()
     this.#discovery.stop()
+    this.#watches.stop()
     this.#points.interrupt()
     await this.#registrations.stop()
     this.#points.stop()
@@ -160,7 +195,11 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkNamespace(namespace)
     this.#checkStarted()
 
-    await this.#registrations.unregister(namespace, point, signal)
+    try {
+      await this.#registrations.unregister(namespace, point, signal)
+    } finally {
+      this.#watches.updateAll()
+    }
   }
 
   async * discover (namespace?: string, { point, limit = MAX_LISTED, signal }: DiscoverOptions = {}): AsyncGenerator<DiscoveredPeer> {
@@ -190,6 +229,17 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#checkStarted()
 
     return this.#discovery.page(namespace, this.#points.get(point), limit, cookie, signal)
+  }
+
+  #wantedAt (point: PeerId): Wanted {
+    if (this.#status !== 'started') {
+      return { namespaces: [], isLive: false }
+    }
+
+    return {
+      namespaces: this.#discovery.namespacesAt(point),
+      isLive: this.#settings.live && this.#registrations.keepsAt(point)
+    }
   }
 
   #report <K extends ClientEvent & keyof RendezvousClientEvents> (event: K, detail: RendezvousClientEvents[K]['detail']): void {

@@ -1,9 +1,9 @@
 import { AbortError, ProtocolError, StreamResetError } from '@libp2p/interface'
-import { InvalidDataLengthLengthError, lpStream, UnexpectedEOFError } from '@libp2p/utils'
+import { UnexpectedEOFError } from '@libp2p/utils'
 import { pEvent } from 'p-event'
-import * as varint from 'uint8-varint'
-import { MAX_ACCEPTED_RESPONSE_SIZE, MAX_LENGTH_LENGTH } from '../protocol/constants.ts'
+import { MAX_ACCEPTED_RESPONSE_SIZE } from '../protocol/constants.ts'
 import { Deadline } from './deadline.ts'
+import { BROKEN_MESSAGE, readMessages } from './read-messages.ts'
 import type { Stream, StreamCloseEvent } from '@libp2p/interface'
 import type { LengthPrefixedStream } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -43,9 +43,6 @@ interface Channel {
   messages: LengthPrefixedStream
   isFresh: boolean
 }
-
-/** A response that no other stream would make better. */
-const BROKEN_RESPONSE = new Set(['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'])
 
 /**
  * Steps of one request or more to one point, one after the other, on one stream for as long as the point
@@ -173,7 +170,7 @@ export class Session {
       return result
     } catch (err: any) {
       this.#drop(channel.stream, err)
-      throw BROKEN_RESPONSE.has(err.name) ? new ProtocolError(`The response cannot be read: ${err.message}`) : err
+      throw BROKEN_MESSAGE.has(err.name) ? new ProtocolError(`The response cannot be read: ${err.message}`) : err
     }
   }
 
@@ -192,7 +189,7 @@ export class Session {
       stream.close().catch(() => {})
     })
     stream.addEventListener('close', () => { this.#forget(stream) })
-    this.#channel = { stream, messages: responses(stream), isFresh: true }
+    this.#channel = { stream, messages: readMessages(stream, MAX_ACCEPTED_RESPONSE_SIZE), isFresh: true }
 
     return this.#channel
   }
@@ -232,22 +229,6 @@ export class Session {
       this.#channel = undefined
     }
   }
-}
-
-/** What comes on a stream, message by message; no more than one response of the longest is held at a time. */
-function responses (stream: Stream): LengthPrefixedStream {
-  return lpStream(stream, {
-    maxDataLength: MAX_ACCEPTED_RESPONSE_SIZE,
-    maxBufferSize: MAX_ACCEPTED_RESPONSE_SIZE + MAX_LENGTH_LENGTH,
-    // without this a prefix that never ends is read for ever
-    lengthDecoder: prefix => {
-      if (prefix.byteLength > MAX_LENGTH_LENGTH) {
-        throw new InvalidDataLengthLengthError(`The length prefix is longer than ${MAX_LENGTH_LENGTH} bytes`)
-      }
-
-      return varint.decode(prefix)
-    }
-  })
 }
 
 /** libp2p rejects some promises with the event that ended what they waited for. */

@@ -36,6 +36,7 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
     discover: union(init.namespaces, init.discover),
     ttl: init.ttl ?? DEFAULT_TTL,
     autoRefresh: init.autoRefresh ?? true,
+    live: init.live ?? true,
     refreshBuffer: init.refreshBuffer ?? 5 * 60_000,
     discoverInterval: init.discoverInterval ?? 60_000,
     autoDial: init.autoDial ?? 0,

@@ -52,6 +52,15 @@ export interface RendezvousClientInit {
   autoRefresh?: boolean
 
   /**
+   * Whether this node's registrations end when it has gone without a word: a point that can tell ends them
+   * some time after its last connection to this node has been lost, a minute by default. Without it they
+   * stay until their TTL ends, as at points that cannot tell.
+   *
+   * @default true
+   */
+  live?: boolean
+
+  /**
    * How long before its end a registration is renewed, in milliseconds; half the TTL when that is
    * shorter, but not more often than every 30 seconds. Up to a tenth of the waiting time is taken off at
    * random, so that nodes that started together do not all ask at once.
@@ -61,7 +70,8 @@ export interface RendezvousClientInit {
   refreshBuffer?: number
 
   /**
-   * How often namespaces are looked through for new peers, in milliseconds, give or take a tenth.
+   * How often namespaces are looked through for new peers, in milliseconds, give or take a tenth. A point
+   * that speaks the watch protocol tells of them as they come, and is asked every ten minutes at the most.
    *
    * @default 60_000
    */

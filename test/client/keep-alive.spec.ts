@@ -49,6 +49,8 @@ class World {
   /** How often a refresh came too late. */
   lapses = 0
   addresses: string | undefined = 'one'
+  /** Whether the point says by itself what is registered there. */
+  says = false
   /** Whether the point has given a cookie for everything. */
   hasCookie = true
   random: () => number
@@ -144,7 +146,7 @@ class World {
   }
 
   disconnect (isUsed = true, cookieOf: (namespace: string) => Uint8Array | undefined = () => cookie): void {
-    this.keepAlive.onDisconnect(point, isUsed, cookieOf, this.now)
+    this.keepAlive.onDisconnect(point, isUsed, namespace => ({ cookie: cookieOf(namespace), says: this.says }), this.now)
     this.run()
   }
 
@@ -671,7 +673,7 @@ describe('KeepAlive', () => {
       const world = new World()
       world.after = () => {
         // as rust-libp2p's points do ten seconds later
-        world.keepAlive.onDisconnect(point, true, () => cookie, world.now)
+        world.keepAlive.onDisconnect(point, true, () => ({ cookie, says: false }), world.now)
         world.keepAlive.onConnect(point, world.now)
       }
       world.keep()
@@ -685,7 +687,7 @@ describe('KeepAlive', () => {
 
     it('registers less and less often at one that ends every connection and gives no cookie', () => {
       const world = new World()
-      world.after = () => { world.keepAlive.onDisconnect(point, true, () => undefined, world.now) }
+      world.after = () => { world.keepAlive.onDisconnect(point, true, () => ({ cookie: undefined, says: false }), world.now) }
       world.keep()
       world.pass(HOUR)
 

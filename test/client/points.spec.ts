@@ -20,7 +20,7 @@ function makePoints ({ points = [], isKept = () => false, isFollowed = () => fal
       getConnections: () => []
     }
   }
-  const listeners = { onConnect: () => {}, onDisconnect: () => {}, isKept, isFollowed }
+  const listeners = { onConnect: () => {}, onWatchable: () => {}, onDisconnect: () => {}, isKept, isFollowed }
 
   return { dialled, points: new Points(components, clientSettings({ points }), {}, listeners, defaultLogger().forComponent('test')) }
 }

@@ -106,14 +106,14 @@ describe('Poller', () => {
   it('asks a point no second time while it is being asked, and others all the same', () => {
     const poll = poller.follow('ns', undefined, 0)
     const other = poller.follow('other', undefined, 0)
-    expect(poller.begin(poll, point)).toBe(true)
-    expect(poller.begin(poll, point)).toBe(false)
-    expect(poller.begin(poll, otherPoint)).toBe(true)
-    expect(poller.begin(other, point)).toBe(true)
+    expect(poller.begin(poll, point, false, 0)).toBe(true)
+    expect(poller.begin(poll, point, false, 0)).toBe(false)
+    expect(poller.begin(poll, otherPoint, false, 0)).toBe(true)
+    expect(poller.begin(other, point, false, 0)).toBe(true)
     poller.end(poll, point)
 
-    expect(poller.begin(poll, point)).toBe(true)
-    expect(poller.begin(poll, otherPoint)).toBe(false)
+    expect(poller.begin(poll, point, false, 0)).toBe(true)
+    expect(poller.begin(poll, otherPoint, false, 0)).toBe(false)
   })
 
   describe('the cookies', () => {

@@ -20,6 +20,7 @@ describe('the init of a client', () => {
       discoverFilter: undefined,
       ttl: 2 * 60 * 60 * 1000,
       autoRefresh: true,
+      live: true,
       refreshBuffer: 5 * 60 * 1000,
       discoverInterval: 60 * 1000,
       recordDomain: 'libp2p-peer-record',
