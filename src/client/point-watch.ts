@@ -1,6 +1,7 @@
 import { ProtocolError } from '@libp2p/interface'
 import delay from 'delay'
 import * as lp from 'it-length-prefixed'
+import { pEvent } from 'p-event'
 import { MAX_RESPONSE_SIZE } from '../protocol/constants.ts'
 import { errorFromStatus, Status } from '../protocol/errors.ts'
 import { WatchEvent, WatchRequest } from '../protocol/watch.ts'
@@ -17,6 +18,9 @@ const MAX_AHEAD = 4 * 1024 * 1024
 
 /** Of each in one event. */
 const MAX_NAMED = 32_768
+
+/** How long a point may take to end its side of a stream, in milliseconds. */
+const CLOSE_TIMEOUT = 1_000
 
 /** A cookie longer than this is not kept. */
 const MAX_COOKIE_LENGTH = 1_024
@@ -372,13 +376,35 @@ export class PointWatch {
     const stream = this.#stream
     this.#stream = undefined
     this.#registered = undefined
-    stream?.close().catch(() => {}).finally(() => {
-      stream.abort(new Error('Nothing is watched any more'))
-    })
+
+    if (stream != null) {
+      close(stream).catch(err => { this.#init.log('could not end the stream to %p well - %e', this.point, err) })
+    }
   }
 
   #tellChanged (): void {
     this.#changed.resolve()
     this.#changed = Promise.withResolvers()
+  }
+}
+
+/** Ends a stream from this side, and from the other as well where that does not. */
+async function close (stream: Stream): Promise<void> {
+  const deadline = new Deadline(CLOSE_TIMEOUT, 'Ending a watch stream')
+
+  try {
+    if (stream.readStatus === 'paused') {
+      stream.resume()
+    }
+
+    await stream.close({ signal: deadline.signal })
+
+    if (stream.remoteWriteStatus === 'writable') {
+      await pEvent(stream, ['remoteCloseWrite', 'close'], { signal: deadline.signal })
+    }
+  } finally {
+    deadline.clear()
+    // does nothing to a stream that has ended
+    stream.abort(new Error('Nothing is watched any more'))
   }
 }

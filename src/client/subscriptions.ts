@@ -318,15 +318,16 @@ export class Subscriptions {
   }
 
   #refused (subscription: Subscription, error: RendezvousError, now: number): void {
-    const hadCookie = subscription.since == null
+    const { stands, since } = subscription
     this.#byId.delete(subscription.id as number)
     this.#forget(subscription)
 
     if (isPermanent(error)) {
       subscription.at = Infinity
-    } else if (error.name === 'InvalidCookieError' && hadCookie) {
+    } else if (error.name === 'InvalidCookieError' && since == null) {
       subscription.anew = true
-      subscription.at = Math.max(now, subscription.listedAt + RESYNC_PAUSE)
+      // one that takes back what it has said is not run after
+      subscription.at = stands ? Math.max(now, subscription.listedAt + RESYNC_PAUSE) : now
     } else {
       subscription.at = now + retryDelay(++subscription.failures, this.#init.random())
     }

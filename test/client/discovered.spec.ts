@@ -267,6 +267,104 @@ describe('Discovered', () => {
     expect(gone.every(name => !name.includes('honest'))).toBe(true)
   })
 
+  describe('what a point takes back', () => {
+    it('is gone when no other lists it', () => {
+      add()
+      add({ id: other })
+      discovered.withdraw(point, 'ns', 'peer')
+
+      expect(gone).toEqual(['peer ns ended'])
+      expect(known()).toEqual(['ns other 1'])
+    })
+
+    it('stays where another lists it, with the end which that gives it', () => {
+      add({ ttl: 2 * HOUR })
+      add({ point: otherPoint, ttl: HOUR })
+      discovered.withdraw(point, 'ns', 'peer')
+
+      expect(gone).toEqual([])
+      expect(discovered.wakeAt).toBe(HOUR)
+      expect(discovered.peers(0)).toMatchObject([{ point: otherPoint, expires: HOUR }])
+    })
+
+    it('ends when that does which another says, also when it was looked through before', () => {
+      add({ ttl: 2 * HOUR })
+      add({ point: otherPoint, ttl: HOUR })
+      discovered.sweep(0)
+      discovered.withdraw(point, 'ns', 'peer')
+
+      expect(discovered.wakeAt).toBe(HOUR)
+    })
+
+    it('is nothing that it has not listed', () => {
+      add({ point: otherPoint })
+      discovered.withdraw(point, 'ns', 'peer')
+      discovered.withdraw(otherPoint, 'second', 'peer')
+      discovered.withdraw(otherPoint, 'ns', 'other')
+
+      expect(known()).toEqual(['ns peer 1'])
+    })
+
+    it('is told to those who want to hear of that point, though others list it', () => {
+      const heard: string[] = []
+      const hear = (name: string, from?: PeerId): void => {
+        discovered.watch({ namespace: 'ns', point: from, onFound: () => {}, onGone: () => { heard.push(name) } }, 0)
+      }
+      hear('of any')
+      hear('of the point', point)
+      hear('of the other', otherPoint)
+      add()
+      add({ point: otherPoint })
+      discovered.withdraw(point, 'ns', 'peer')
+
+      expect(heard).toEqual(['of the point'])
+      discovered.withdraw(otherPoint, 'ns', 'peer')
+      expect(heard).toEqual(['of the point', 'of any', 'of the other'])
+    })
+  })
+
+  describe('a listing from the beginning', () => {
+    it('takes back what it does not have, of this point in this namespace', () => {
+      add()
+      add({ id: other })
+      add({ namespace: 'second' })
+      add({ id: namedPeer('third'), point: otherPoint })
+      const mark = discovered.mark()
+      add({ id: other })
+      discovered.withdrawUnlisted(point, 'ns', mark)
+
+      expect(known()).toEqual(['second peer 1', 'ns other 1', 'ns third 1'])
+      expect(gone).toEqual(['peer ns ended'])
+    })
+
+    it('leaves what it does not have to another point that lists it', () => {
+      add()
+      add({ point: otherPoint })
+      discovered.withdrawUnlisted(point, 'ns', discovered.mark())
+
+      expect(gone).toEqual([])
+      expect(discovered.peers(0)).toMatchObject([{ point: otherPoint }])
+    })
+
+    it('knows what it has had', () => {
+      add()
+      const mark = discovered.mark()
+      expect(discovered.isListedSince(mark, found())).toBe(false)
+      add()
+
+      expect(discovered.isListedSince(mark, found())).toBe(true)
+      expect(discovered.isListedSince(mark, found({ point: otherPoint }))).toBe(false)
+      expect(discovered.isListedSince(discovered.mark(), found())).toBe(false)
+    })
+
+    it('of a point that has listed nothing takes nothing back', () => {
+      add()
+      discovered.withdrawUnlisted(otherPoint, 'ns', discovered.mark())
+
+      expect(known()).toEqual(['ns peer 1'])
+    })
+  })
+
   describe('a watcher', () => {
     function watch (namespace: string, from?: PeerId, now = 0): { seen: string[], end: () => void } {
       const seen: string[] = []

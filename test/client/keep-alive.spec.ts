@@ -1168,6 +1168,182 @@ describe('KeepAlive', () => {
     })
   })
 
+  describe('at a point that says what is registered there', () => {
+    const says = (world: World, namespaces: string[], askedAt = world.now): void => {
+      world.keepAlive.registered(point, new Set(namespaces), askedAt, world.now)
+      world.run()
+    }
+
+    it('registers what it does not find, and nothing that is still held', () => {
+      const world = new World()
+      world.keep('one')
+      world.keep('two')
+      world.pass(MINUTE)
+      says(world, ['two'])
+
+      expect(world.requests.slice(2)).toMatchObject([{ what: 'register', namespace: 'one' }])
+    })
+
+    it('does not go by an answer from before the grant', () => {
+      const world = new World()
+      world.pass(MINUTE)
+      world.keep()
+      says(world, [], world.now - 1)
+      says(world, [], world.now)
+
+      expect(world.asked).toEqual(['register'])
+    })
+
+    it('does not register what is kept elsewhere, is being asked for, or is no longer kept', () => {
+      const world = new World()
+      world.keep('elsewhere', { point: other })
+      world.answers('silence')
+      world.keep('asked')
+      world.grants()
+      world.keep('released')
+      world.keepAlive.release('released')
+      world.pass(1)
+      const { length } = world.requests
+      says(world, [])
+
+      expect(world.requests).toHaveLength(length)
+    })
+
+    it('asks it after a lost connection, also where it has given no cookie', () => {
+      const world = new World()
+      world.says = true
+      world.keep()
+      world.pass(MINUTE)
+      world.disconnect(true, () => undefined)
+      world.connect()
+
+      expect(world.asked).toEqual(['register', 'confirm'])
+      world.pass(HOUR)
+      expect(world.asked).toEqual(['register', 'confirm'])
+    })
+
+    it('registers again when it does not have it', () => {
+      const world = new World()
+      world.says = true
+      world.confirmation = () => 'forgotten'
+      world.keep()
+      world.pass(MINUTE)
+      world.disconnect(true, () => undefined)
+      world.connect()
+      world.pass(0)
+
+      expect(world.asked).toEqual(['register', 'confirm', 'register'])
+    })
+
+    it('asks it again where the answer did not come', () => {
+      const world = new World({ random: () => 1 })
+      world.says = true
+      world.keep()
+      world.pass(MINUTE)
+      world.confirmation = () => unreachable
+      world.disconnect(true, () => undefined)
+      world.connect()
+      world.confirmation = () => 'kept'
+      world.pass(SECOND)
+
+      expect(world.asked).toEqual(['register', 'confirm', 'confirm'])
+    })
+  })
+
+  describe('of a registration that the point ends', () => {
+    const ends = (world: World, error: Error): ReturnType<KeepAlive['end']> => {
+      const ended = world.keepAlive.end(point, 'ns', error, world.now)
+      world.run()
+
+      return ended
+    }
+
+    it('registers again a moment later', () => {
+      const world = new World({ random: () => 1 })
+      world.keep()
+      world.pass(MINUTE)
+      const [granted] = world.granted
+
+      expect(ends(world, overloaded)).toEqual({
+        registration: granted,
+        failure: { namespace: 'ns', point, error: overloaded, willRetry: true, retryIn: SECOND }
+      })
+      expect(world.registrations).toEqual([])
+      world.pass(SECOND)
+      expect(world.asked).toEqual(['register', 'register'])
+      expect(world.registrations).toHaveLength(1)
+      world.pass(DAY)
+      expect(world.expired).toEqual([])
+    })
+
+    it('does so less and less often where it happens again and again', () => {
+      const world = new World()
+      world.after = () => { ends(world, overloaded) }
+      world.keep()
+      world.pass(HOUR)
+
+      expect(world.requests.length).toBeLessThan(HOUR / (2.5 * MINUTE) + 12)
+    })
+
+    it('takes no account of what was before it could be renewed', () => {
+      const world = new World({ random: () => 1 })
+      world.keep()
+
+      for (let i = 0; i < 5; i++) {
+        world.pass(MINUTE)
+        ends(world, overloaded)
+      }
+
+      world.pass(DAY)
+      expect(ends(world, overloaded)?.failure.retryIn).toBe(SECOND)
+    })
+
+    it.each([
+      ['the point does not want it', new NotAuthorizedError('no', { status: Status.E_NOT_AUTHORIZED }), {}],
+      ['nothing is renewed', overloaded, { autoRefresh: false }]
+    ])('ends where %s', (_, error, init) => {
+      const world = new World(init)
+      world.keep()
+      world.pass(MINUTE)
+
+      expect(ends(world, error)?.failure).toMatchObject({ willRetry: false, retryIn: undefined })
+      world.pass(DAY)
+      expect(world.asked).toEqual(['register'])
+      expect(world.keepAlive.wakeAt).toBe(Infinity)
+    })
+
+    it('goes by what comes of a request that is on its way', () => {
+      const world = new World()
+      world.keep()
+      world.pass(MINUTE)
+      const renewal = world.begin()
+      ends(world, overloaded)
+      world.settle(renewal)
+      world.pass(HOUR)
+
+      expect(world.asked).toEqual(['register', 'register'])
+      expect(world.registrations).toHaveLength(1)
+    })
+
+    it('has nothing to end where nothing is held', () => {
+      const world = new World()
+      expect(ends(world, overloaded)).toBe(undefined)
+      world.answers(overloaded)
+      world.keep()
+
+      expect(ends(world, overloaded)).toBe(undefined)
+    })
+  })
+
+  it('knows where it keeps anything', () => {
+    const world = new World()
+    world.keep()
+
+    expect([world.keepAlive.keepsAt(point), world.keepAlive.keepsAt(other)]).toEqual([true, false])
+    world.keepAlive.release('ns')
+    expect(world.keepAlive.keepsAt(point)).toBe(false)
+  })
+
   describe('asked for the same again', () => {
     it('asks with the TTL it was last told', () => {
       const world = new World()

@@ -116,6 +116,26 @@ describe('Poller', () => {
     expect(poller.begin(poll, otherPoint, false, 0)).toBe(false)
   })
 
+  it('asks a point that tells by itself every ten minutes, and one that does so no longer at once', () => {
+    const poll = poller.follow('ns', undefined, 0)
+    const ask = (tells: boolean, now: number, from = point): boolean => {
+      const isAsked = poller.begin(poll, from, tells, now)
+
+      if (isAsked) {
+        poller.end(poll, from)
+      }
+
+      return isAsked
+    }
+
+    expect(ask(false, 0)).toBe(true)
+    expect(ask(true, 10 * INTERVAL - 1)).toBe(false)
+    expect(ask(true, 10 * INTERVAL, otherPoint)).toBe(true)
+    expect(ask(true, 10 * INTERVAL)).toBe(true)
+    expect(ask(true, 11 * INTERVAL)).toBe(false)
+    expect(ask(false, 11 * INTERVAL)).toBe(true)
+  })
+
   describe('the cookies', () => {
     const [one, two] = [new Uint8Array([1]), new Uint8Array([2])]
 
