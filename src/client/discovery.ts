@@ -174,6 +174,11 @@ export class Discovery implements Listener {
     this.#discovered.withdrawUnlisted(point, namespace, mark)
   }
 
+  /** Nor is it believed where its listings ended. */
+  onDistrust (point: PeerId): void {
+    this.#poller.forget(point)
+  }
+
   /** Whether a point is looked through by its name. */
   follows (point: PeerId): boolean {
     return this.#poller.of(point, false).length > 0

@@ -56,6 +56,8 @@ export interface PointWatchInit {
   take: (change: ToldChange, signal: AbortSignal) => Promise<{ right: number, wrong: number }>
   /** The point has listed a namespace from the beginning since a mark. */
   onListed: (namespace: string, mark: number) => void
+  /** What the point says cannot be believed, nor where a listing ended. */
+  onDistrust: () => void
   /** The point says what is registered there; when it was asked is by the steady clock. */
   onRegistered: (namespaces: Set<string>, askedAt: number) => void
   /** The point has ended a registration of this node. Returns whether there was one. */
@@ -222,7 +224,7 @@ export class PointWatch {
   }
 
   #failed (err: Error): void {
-    const { log, onResult } = this.#init
+    const { log, onDistrust, onResult } = this.#init
     const now = performance.now()
 
     if (err.name === 'UnsupportedProtocolError') {
@@ -233,6 +235,7 @@ export class PointWatch {
     } else if (err instanceof ProtocolError || BROKEN_MESSAGE.has(err.name)) {
       log('%p is no longer listened to but asked: %s', this.point, err.message)
       this.#subscriptions.distrust(now)
+      onDistrust()
       onResult('distrusted')
     } else {
       log('%p can no longer be listened to - %e', this.point, err)

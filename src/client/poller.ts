@@ -2,8 +2,12 @@ import { setMaxListeners } from 'main-event'
 import { pollDelay } from './schedule.ts'
 import type { PeerId } from '@libp2p/interface'
 
-/** A point that tells by itself is asked this often, in case that something went lost. Milliseconds. */
-const MAX_UNASKED = 10 * 60_000
+/**
+ * A point that tells by itself is asked this often, in case that something went lost, in milliseconds. It is the
+ * whole cost of an hour in which nothing happens: on a stream of its own, as much as three polls of those that
+ * come each minute, which is about a twentieth of them.
+ */
+const MAX_UNASKED = 60 * 60_000
 
 /** A namespace that is looked through again and again, at one point or at all. */
 export interface Poll {

@@ -71,7 +71,7 @@ export interface RendezvousClientInit {
 
   /**
    * How often namespaces are looked through for new peers, in milliseconds, give or take a tenth. A point
-   * that speaks the watch protocol tells of them as they come, and is asked every ten minutes at the most.
+   * that speaks the watch protocol tells of them as they come, and is asked once an hour at the most.
    *
    * @default 60_000
    */

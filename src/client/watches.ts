@@ -19,6 +19,7 @@ export interface Listener {
   keepCookie: (namespace: string, point: PeerId, cookie: Uint8Array | undefined) => void
   take: (point: PeerId, change: ToldChange, signal: AbortSignal) => ReturnType<PointWatchInit['take']>
   onListed: (point: PeerId, namespace: string, mark: number) => void
+  onDistrust: (point: PeerId) => void
 }
 
 export interface WatchesInit extends Pick<PointWatchInit, 'timeout' | 'onResult' | 'log'> {
@@ -157,6 +158,7 @@ export class Watches {
       keepCookie: (namespace, cookie) => { listener().keepCookie(namespace, point, cookie) },
       take: async (change, signal) => listener().take(point, change, signal),
       onListed: (namespace, mark) => { listener().onListed(point, namespace, mark) },
+      onDistrust: () => { listener().onDistrust(point) },
       onRegistered: (namespaces, askedAt) => { onRegistered(point, namespaces, performance.now() - askedAt) },
       onEnded: (namespace, error) => onEnded(point, namespace, error),
       onChange: () => { this.#schedule() },

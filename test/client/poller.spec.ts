@@ -116,7 +116,7 @@ describe('Poller', () => {
     expect(poller.begin(poll, otherPoint, false, 0)).toBe(false)
   })
 
-  it('asks a point that tells by itself every ten minutes, and one that does so no longer at once', () => {
+  it('asks a point that tells by itself once an hour, and one that does so no longer at once', () => {
     const poll = poller.follow('ns', undefined, 0)
     const ask = (tells: boolean, now: number, from = point): boolean => {
       const isAsked = poller.begin(poll, from, tells, now)
@@ -129,11 +129,11 @@ describe('Poller', () => {
     }
 
     expect(ask(false, 0)).toBe(true)
-    expect(ask(true, 10 * INTERVAL - 1)).toBe(false)
-    expect(ask(true, 10 * INTERVAL, otherPoint)).toBe(true)
-    expect(ask(true, 10 * INTERVAL)).toBe(true)
-    expect(ask(true, 11 * INTERVAL)).toBe(false)
-    expect(ask(false, 11 * INTERVAL)).toBe(true)
+    expect(ask(true, 60 * INTERVAL - 1)).toBe(false)
+    expect(ask(true, 60 * INTERVAL, otherPoint)).toBe(true)
+    expect(ask(true, 60 * INTERVAL)).toBe(true)
+    expect(ask(true, 61 * INTERVAL)).toBe(false)
+    expect(ask(false, 61 * INTERVAL)).toBe(true)
   })
 
   describe('the cookies', () => {
