@@ -1,5 +1,4 @@
 import { ProtocolError } from '@libp2p/interface'
-import delay from 'delay'
 import * as lp from 'it-length-prefixed'
 import { pEvent } from 'p-event'
 import { MAX_RESPONSE_SIZE } from '../protocol/constants.ts'
@@ -77,6 +76,7 @@ export class PointWatch {
   readonly #init: PointWatchInit
   readonly #subscriptions: Subscriptions
   readonly #stopping = new AbortController()
+  #trust = new Trust(performance.now())
   #stream: Stream | undefined
   /** What the point says is registered there, on this stream. */
   #registered: Set<string> | undefined
@@ -235,6 +235,7 @@ export class PointWatch {
     } else if (err instanceof ProtocolError || BROKEN_MESSAGE.has(err.name)) {
       log('%p is no longer listened to but asked: %s', this.point, err.message)
       this.#subscriptions.distrust(now)
+      this.#trust = new Trust(now)
       onDistrust()
       onResult('distrusted')
     } else {
@@ -248,7 +249,6 @@ export class PointWatch {
   async #listen (stream: Stream): Promise<never> {
     const { signal } = this.#stopping
     const messages = readMessages(stream, MAX_RESPONSE_SIZE, MAX_AHEAD)
-    const trust = new Trust(performance.now())
 
     for (;;) {
       if (stream.readStatus === 'paused') {
@@ -263,19 +263,19 @@ export class PointWatch {
 
       const event = this.#decode(bytes)
       const amount = 1 + (event.update?.registrations.length ?? 0) + (event.update?.gone.length ?? 0)
-      await this.#take(event, trust, signal)
+      await this.#take(event, this.#trust, signal)
       this.#tellChanged()
       this.run()
 
-      if (trust.isLost) {
+      if (this.#trust.isLost) {
         throw new ProtocolError('what it says cannot be believed')
       }
 
-      const pause = trust.spend(amount, performance.now())
+      const pause = this.#trust.spend(amount, performance.now())
 
       if (pause > 0) {
         this.#init.log('%p says more than can be listened to: the rest in %d ms', this.point, pause)
-        await delay(pause, { signal })
+        await untilClosed(stream, new Deadline(pause, 'Resting', signal))
       }
     }
   }
@@ -315,7 +315,11 @@ export class PointWatch {
     if (status != null && status !== WatchEvent.ResponseStatus.OK) {
       const error = this.#errorOf(status, statusText, namespace)
       log('%p does not tell of "%s": %s', this.point, namespace, error.message)
-      keepCookie(namespace, undefined)
+
+      if (error.name === 'InvalidCookieError') {
+        keepCookie(namespace, undefined)
+      }
+
       this.#subscriptions.updated(subscription, { error }, performance.now())
       onResult('refused')
       return
@@ -409,5 +413,18 @@ async function close (stream: Stream): Promise<void> {
     deadline.clear()
     // does nothing to a stream that has ended
     stream.abort(new Error('Nothing is watched any more'))
+  }
+}
+
+/** Waits until the time is over, or the stream. */
+async function untilClosed (stream: Stream, deadline: Deadline): Promise<void> {
+  try {
+    if (stream.status === 'open') {
+      await pEvent(stream, 'close', { signal: deadline.signal })
+    }
+  } catch {
+    // nothing has happened
+  } finally {
+    deadline.clear()
   }
 }

@@ -86,7 +86,13 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
         this.#discovery.onGranted(registration.namespace, registration.point)
         this.#watches.update(registration.point)
       },
-      onFailed: failure => { this.#report('registration:failed', failure) },
+      onFailed: failure => {
+        this.#report('registration:failed', failure)
+
+        if (failure.point != null) {
+          this.#watches.update(failure.point)
+        }
+      },
       onExpired: registration => { this.#report('registration:expired', registration) }
     })
     this.#metrics = new ClientMetrics(components.metrics, {

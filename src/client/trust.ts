@@ -1,5 +1,8 @@
-/** What a point may send in a minute without being slowed down: as much as is read of one that is asked. */
+/** What a point may say in a minute: as much as is read of one that is asked each minute. */
 const PER_MINUTE = 10_000
+
+/** What it may say at once: as much as is read of one that is asked for the first time, in a quarter of a minute. */
+const AT_ONCE = 50_000
 
 /** So much more that is wrong than right, and a point is not listened to any longer. */
 const MAX_WRONG = 100
@@ -10,7 +13,7 @@ const MAX_WRONG = 100
  */
 export class Trust {
   #wrong = 0
-  #left = PER_MINUTE
+  #left = AT_ONCE
   #at: number
 
   /** @param now - milliseconds of a clock that is never set */
@@ -31,7 +34,7 @@ export class Trust {
   /** @returns milliseconds after which to listen to what follows */
   spend (amount: number, now: number): number {
     const perMillisecond = PER_MINUTE / 60_000
-    this.#left = Math.min(this.#left + (now - this.#at) * perMillisecond, PER_MINUTE) - amount
+    this.#left = Math.min(this.#left + (now - this.#at) * perMillisecond, AT_ONCE) - amount
     this.#at = now
 
     return Math.max(-this.#left / perMillisecond, 0)

@@ -1,3 +1,4 @@
+import { peerDiscoverySymbol } from '@libp2p/interface'
 import * as lp from 'it-length-prefixed'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Message } from '../../src/protocol/message.ts'
@@ -12,7 +13,7 @@ import { WATCH_PROTOCOL } from '../fixtures/watcher.ts'
 import type { RendezvousClientInit } from '../../src/index.ts'
 import type { ClientNode, PointNode } from '../fixtures/nodes.ts'
 import type { Tell } from '../fixtures/watch-point.ts'
-import type { Stream } from '@libp2p/interface'
+import type { PeerDiscoveryProvider, Stream } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
 
 const MINUTE = 60_000
@@ -331,10 +332,11 @@ describe('libp2p', () => {
     })
     const node = await start([point.address], { discover: ['ns'], live: false })
     const discovered = nextEvent(node, 'peer:discovery', ({ id }) => id.equals(peer.peerId))
-    const found = nextEvent(node.services.rendezvous, 'peer')
+    const { [peerDiscoverySymbol]: discovery } = node.services.rendezvous as unknown as PeerDiscoveryProvider
+    const found = nextEvent(discovery, 'peer')
 
     expect(await discovered).toMatchObject({ id: peer.peerId })
-    await found
+    expect(await found).toEqual({ id: peer.peerId, multiaddrs: [] })
     await new Promise(resolve => setImmediate(resolve))
     expect((await node.peerStore.get(peer.peerId)).addresses).toMatchObject([{ isCertified: true }])
   })
