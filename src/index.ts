@@ -76,7 +76,6 @@ export {
 export type * from './client/types.ts'
 export type * from './point/types.ts'
 export type * from './store/types.ts'
-export type { Origin } from './point/network-of.ts'
 export type { Network } from './store/fair-shares.ts'
 export type { CorruptEntry, PersistentStore, PersistentStoreInit } from './store/persistent.ts'
 export type { RendezvousErrorInit } from './protocol/errors.ts'

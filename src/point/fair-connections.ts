@@ -1,8 +1,8 @@
 import { FairShares, UNSHARED } from '../store/fair-shares.ts'
+import type { Origin } from './types.ts'
 import type { Network, Share } from '../store/fair-shares.ts'
 import type { Connection, ConnectionGater, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
-import type { Origin } from './network-of.ts'
 
 /** Of what the node may have, one in so many stays free: at its limit, libp2p refuses everybody before this node sees them. */
 const ONE_STAYS_FREE_IN = 100

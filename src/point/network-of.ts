@@ -1,14 +1,8 @@
 import { IpNet } from '@chainsafe/netmask'
 import { InvalidParametersError } from '@libp2p/interface'
+import type { Origin } from './types.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-
-/** What a connection comes from. */
-export interface Origin {
-  remoteAddr: Multiaddr
-  /** Absent before the handshake. */
-  id?: string
-}
 
 /**
  * The rule by which connections and registrations are counted under networks.

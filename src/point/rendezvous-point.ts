@@ -9,11 +9,13 @@ import { memoryStore } from '../store/memory.ts'
 import { AbandonedStreams, onAbandoned } from './abandoned-streams.ts'
 import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
+import { Clock } from './clock.ts'
 import { describeOutcome } from './describe-outcome.ts'
 import { FairConnections } from './fair-connections.ts'
 import { refuse, RequestHandler } from './handler.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
+import { NearLimits } from './near-limits.ts'
 import { networkRule } from './network-of.ts'
 import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
@@ -23,10 +25,9 @@ import { LivePeers } from './watch/live-peers.ts'
 import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
 import type { Outcome } from './handler.ts'
-import type { Origin } from './network-of.ts'
 import type { Steps } from './steps.ts'
 import type { Outbox } from './unsent.ts'
-import type { RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
+import type { Origin, RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Network } from '../store/fair-shares.ts'
@@ -56,7 +57,7 @@ const ROUTING_STATE_READER = 'rust-libp2p/'
  */
 const MAX_UNREAD = 512 * 1024
 
-/** The longest sleep until the next expiry, so that a clock that was set is noticed. */
+/** The longest sleep until the next expiry, for a store may be shared, and others may make it sooner. */
 const MAX_EXPIRY_DELAY = 60_000
 
 /**
@@ -76,6 +77,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #pace = new Pace()
   readonly #unsent = new Unsent()
   readonly #streams = new Set<InboundStream>()
+  readonly #nearLimits: NearLimits
   readonly #allowance: Allowance | undefined
   readonly #networkOf: (origin: Origin) => Network
   readonly #fairConnections: FairConnections | undefined
@@ -85,6 +87,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #protocols = new Map<string, StreamHandler>()
   /** Connections to peers that fail a listing with a record in a form they cannot read. */
   readonly #readsRoutingState = new WeakSet<Connection>()
+  #clock = new Clock()
   #stopping = new AbortController()
   #isStarted = false
   #expiryTimer: ReturnType<typeof setTimeout> | undefined
@@ -100,6 +103,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#init = init
     this.#settings = pointSettings(init)
     this.#store = init.store ?? memoryStore()
+    this.#nearLimits = new NearLimits(this.#settings)
     this.#networkOf = init.networkOf ?? networkRule(init.trustedProxies)
     this.#handler = new RequestHandler(this.#store, this.#settings, init.authorize, this.#networkOf)
     this.#metrics = new PointMetrics(components.metrics, () => ({ ...this.#store.size, subscriptions: this.#watch?.size ?? 0 }))
@@ -134,6 +138,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         log: this.#log,
         metrics: this.#metrics,
         livePeers: this.#livePeers,
+        now: () => this.#clock.now,
         excess: connection => this.#excess(connection, this.#stopping.signal)
       })
       : undefined
@@ -152,6 +157,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     return this.#store.size
   }
 
+  get isBehind (): boolean {
+    return this.#store.isBehind === true
+  }
+
   isStarted (): boolean {
     return this.#isStarted
   }
@@ -163,6 +172,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
     this.#isStarted = true
     this.#stopping = new AbortController()
+    this.#clock = new Clock()
     this.#closing = undefined
     setMaxListeners(Infinity, this.#stopping.signal)
     this.#starting = this.#start()
@@ -172,7 +182,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   async #start (): Promise<void> {
     try {
-      await this.#store.start?.({ now: Date.now(), maxTtl: this.#settings.maxTtl })
+      await this.#store.start?.({ now: this.#clock.now, maxTtl: this.#settings.maxTtl })
     } catch (err) {
       this.#isStarted = false
       throw err
@@ -353,7 +363,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
     const answer = excess != null
       ? refuse(request, excess)
-      : yield * wait(this.#handler.handle(peer, request, Date.now(), {
+      : yield * wait(this.#handler.handle(peer, request, this.#clock.now, {
         connection,
         reads: this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined,
         room,
@@ -405,6 +415,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#scheduleExpiry()
         this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
         this.#reportDisplaced(outcome.displaced)
+        this.#reportNearLimits()
         break
       case 'registration:removed':
         this.#scheduleExpiry()
@@ -431,6 +442,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
+  #reportNearLimits (): void {
+    for (const near of this.#nearLimits.check(this.#store.size)) {
+      this.#log('%s (%d) is nearly reached: %d', near.limit, near.max, near.size)
+      this.#dispatch('limit:near', () => near)
+    }
+  }
+
   #reportDisplaced (displaced: StoredRegistration[]): void {
     if (displaced.length > 0) {
       this.#metrics.displaced(displaced.length)
@@ -445,10 +463,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   /** Ends all registrations of a peer that is gone. */
   async #removeAll (peer: string): Promise<void> {
-    const registrations = await this.#inTime(this.#store.registrationsOf(peer, Date.now()))
+    const registrations = await this.#inTime(this.#store.registrationsOf(peer, this.#clock.now))
 
     for (const { namespace } of registrations) {
-      const registration = await this.#inTime(this.#store.unregister(namespace, peer, Date.now()))
+      const registration = await this.#inTime(this.#store.unregister(namespace, peer, this.#clock.now))
 
       if (registration != null) {
         this.#report(peerIdFromString(peer), { type: 'registration:removed', registration })
@@ -479,13 +497,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#expiryDue = Infinity
         this.#scheduleExpiry(pause)
       }).catch(err => { this.#log.error('could not tell when registrations expire - %e', err) })
-    }, Math.min(Math.max(due - Date.now(), atLeast), MAX_EXPIRY_DELAY))
+    }, Math.min(Math.max(due - this.#clock.now, atLeast), MAX_EXPIRY_DELAY))
   }
 
   /** Removes one batch, and returns the milliseconds after which the next may follow. */
   async #expire (): Promise<number> {
     try {
-      const expired = await this.#inTime(this.#store.expire(Date.now(), EXPIRY_BATCH))
+      const expired = await this.#inTime(this.#store.expire(this.#clock.now, EXPIRY_BATCH))
 
       if (expired.length === 0) {
         return EXPIRY_PAUSE

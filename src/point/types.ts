@@ -1,7 +1,7 @@
 import type { Status } from '../protocol/errors.ts'
-import type { Origin } from './network-of.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { RegistrationStore, StoreSize } from '../store/types.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
@@ -38,6 +38,13 @@ export interface RateLimit {
 export interface PresenceInit {
   /** Milliseconds, within which a peer whose connection was lost may be back. */
   grace: number
+}
+
+/** What a connection comes from. */
+export interface Origin {
+  remoteAddr: Multiaddr
+  /** Of the connection; absent before its handshake is through. */
+  id?: string
 }
 
 export interface RendezvousPointInit {
@@ -288,6 +295,15 @@ export interface DiscoverRejectedDetail {
   statusText: string
 }
 
+/** A limit on what a point holds in all, nearly reached. */
+export interface NearLimit {
+  limit: 'maxRegistrations' | 'maxNamespaces' | 'maxBytes'
+  /** What it allows. */
+  max: number
+  /** What is held. */
+  size: number
+}
+
 export interface RendezvousPointEvents {
   /** A peer registered in a namespace it was not registered in. */
   'registration:added': CustomEvent<RegistrationDetail>
@@ -299,6 +315,8 @@ export interface RendezvousPointEvents {
   'registration:expired': CustomEvent<RegistrationDetail>
   /** A registration made room for one of a network that holds less. */
   'registration:displaced': CustomEvent<RegistrationDetail>
+  /** Nine tenths of a limit on all that is held have been reached, for the first time or once more. */
+  'limit:near': CustomEvent<NearLimit>
   /** A registration was refused. */
   'registration:rejected': CustomEvent<RegistrationRejectedDetail>
   /** A page was listed to a peer. */
@@ -316,4 +334,7 @@ export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents>
 
   /** What it holds now. */
   readonly size: StoreSize
+
+  /** Whether its store is behind: what was changed last is not safe yet, and requests may be refused for that. */
+  readonly isBehind: boolean
 }

@@ -338,6 +338,30 @@ describe('metrics', () => {
   }
 })
 
+describe('limit:near', () => {
+  it('tells that nine tenths of a limit are reached', async () => {
+    const { stream, record, service } = await start({ maxNamespaces: 10 })
+    const near: unknown[] = []
+    service.addEventListener('limit:near', ({ detail }) => { near.push(detail) })
+
+    for (let i = 1; i <= 10; i++) {
+      await stream.ask(register(`namespace ${i}`, record))
+    }
+
+    expect(near).toEqual([{ limit: 'maxNamespaces', max: 10, size: 9 }])
+  })
+})
+
+describe('isBehind', () => {
+  it('is what the store says', async () => {
+    const store = new MemoryStore()
+    const { service } = await start({ store })
+    expect(service.isBehind).toBe(false)
+    Object.defineProperty(store, 'isBehind', { value: true })
+    expect(service.isBehind).toBe(true)
+  })
+})
+
 describe('the log', () => {
   it('tells the story of each request', async () => {
     const { logger, lines } = capturingLogger('libp2p:rendezvous:point')
@@ -352,11 +376,12 @@ describe('the log', () => {
     await stream.ended
     const flood = await openStream(peer.getConnections(point.peerId)[0]!)
     flood.stream.abort(new Error('never mind'))
-    await until(() => lines.length === 8)
+    await until(() => lines.length === 9)
 
     const who = peer.peerId.toString()
     expect(lines).toEqual([
       expect.stringMatching(`^${who} registered in "my-app" until 20`),
+      'maxNamespaces (1) is nearly reached: 1',
       expect.stringMatching(`^${who} registered again in "my-app" until 20`),
       `${who} may not register in "other": E_UNAVAILABLE, maxNamespaces (1) is reached`,
       `${who} was listed 1 of "my-app"`,

@@ -43,7 +43,7 @@ export const commands: Record<string, CommandInit> = {
     examples: [
       ['point', 'on TCP port 62649 and WebSocket port 62650'],
       ['point --listen /ip4/0.0.0.0/tcp/4001 --data /var/lib/rendezvous', 'elsewhere'],
-      ['point --listen /ip4/127.0.0.1/tcp/62650/ws --announce /dns4/rendezvous.example.com/tcp/443/wss --max-connection-rate 500', 'behind a proxy that speaks TLS'],
+      ['point --listen /ip4/127.0.0.1/tcp/62650/ws --announce /dns4/rendezvous.example.com/tcp/443/wss --max-connection-rate 500 --trusted-proxy 127.0.0.1', 'behind a proxy that speaks TLS'],
       ['point --json --http 127.0.0.1:9464', 'for machines to read and to watch'],
       ['point --memory --min-ttl 30s', 'to try things out']
     ],

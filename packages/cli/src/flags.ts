@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Option } from 'commander'
@@ -104,6 +105,18 @@ export const hostPort: FlagType<HostPort> = {
     return host === '' || Number(port) > 65_535 ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
   },
   expected: 'a host and a port, as in 127.0.0.1:9464 or [::1]:9464'
+}
+
+/** An IP address, or a range of them. */
+export const network: FlagType<string> = {
+  placeholder: 'ADDRESS',
+  parse: text => {
+    const [address = '', bits, ...rest] = text.split('/')
+    const most = { 4: 32, 6: 128 }[isIP(address)]
+
+    return most == null || rest.length > 0 || (bits != null && !(/^\d{1,3}$/.test(bits) && Number(bits) <= most)) ? undefined : text
+  },
+  expected: 'an IP address, or a network as in 10.0.0.0/8'
 }
 
 export const address: FlagType<Multiaddr> = {

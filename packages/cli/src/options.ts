@@ -1,4 +1,4 @@
-import { announceAddress, count, duration, flag, hostPort, listenAddress, path, text } from './flags.ts'
+import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, text } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 
 const commonFlags = {
@@ -15,6 +15,7 @@ export const pointFlags = {
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: '5000' },
   maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: '20' },
+  trustedProxy: { type: network, multiple: true, help: 'address or network of a proxy, as often as needed: each connection from there counts as a network of its own', default: 'none' },
   verbose: { type: flag, help: 'show each renewal and each discovery, too' },
   quiet: { type: flag, help: 'show no registrations' },
   ...commonFlags,

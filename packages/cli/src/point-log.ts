@@ -1,15 +1,16 @@
 import { formatDuration } from './durations.ts'
+import { flagName } from './flags.ts'
 import { clean, counted } from './output.ts'
 import type { Output } from './output.ts'
-import type { DiscoverRejectedDetail, DiscoverServedDetail, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from 'libp2p-rendezvous'
+import type { DiscoverRejectedDetail, DiscoverServedDetail, NearLimit, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from 'libp2p-rendezvous'
 
 /** Lines in one second; what is more is counted. Peers could fill a disk otherwise. */
 const MAX_LINES = 100
 
-type Event = keyof RendezvousPointEvents
+type Event = Exclude<keyof RendezvousPointEvents, 'limit:near'>
 
 /** What is of interest by itself; the rest is for who asks for it. */
-const USUAL: Event[] = ['registration:added', 'registration:removed', 'registration:expired', 'registration:rejected', 'discover:rejected']
+const USUAL: Event[] = ['registration:added', 'registration:removed', 'registration:expired', 'registration:displaced', 'registration:rejected', 'discover:rejected']
 const VERBOSE: Event[] = [...USUAL, 'registration:refreshed', 'discover:served']
 
 export interface PointLogInit {
@@ -50,6 +51,11 @@ export class PointLog {
     if (this.#mayWrite(now)) {
       this.#write(now, type, toJson(detail), () => toText(type, detail, now))
     }
+  }
+
+  /** It is of interest to whoever wants to know of nothing else. */
+  nearLimit ({ limit, max, size }: NearLimit): void {
+    this.#write(this.#now(), 'limit:near', { limit, max, size }, () => `${flagName(limit)} (${max}) is nearly reached: ${size}. Beyond it, newcomers take the place of others, or are refused`)
   }
 
   /** Something about the program itself. */
@@ -116,6 +122,8 @@ function toText (type: Event, detail: RendezvousPointEvents[Event]['detail'], no
       return `${peer} unregistered from ${where}`
     case 'registration:expired':
       return `${peer} expired in ${where}`
+    case 'registration:displaced':
+      return `${peer} made room for another in ${where}`
     case 'discover:served':
       return `${peer} discovered ${(detail as DiscoverServedDetail).registrations} in ${where}`
     default: {

@@ -64,7 +64,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     throw new UsageError('--verbose shows more, and --quiet shows less: give one of them')
   }
 
-  const init = pointInit(values)
+  const init = { ...pointInit(values), trustedProxies: values.trustedProxy ?? [] }
   const listen = values.listen ?? DEFAULT_LISTEN.map(address => multiaddr(address))
   const json = values.json === true
   const log = new PointLog(output, { json, verbose: values.verbose === true })
@@ -76,8 +76,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     const data = values.memory === true ? undefined : await openDataDirectory(values.data ?? defaultDataDirectory())
     opened.unshift(async () => data?.close())
 
-    const isHealthy = (): boolean => node?.status === 'started' && !signal.aborted
-    const health = await startHealth(values, isHealthy)
+    const health = await startHealth(values, () => isServing(node, signal))
     opened.unshift(() => health?.close())
 
     const store = data == null ? undefined : persistentStore({ datastore: data.datastore })
@@ -97,6 +96,8 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
 
     data?.notes.forEach(note => { output.note(note) })
 
+    node.services.rendezvousPoint.addEventListener('limit:near', ({ detail }) => { log.nearLimit(detail) })
+
     if (values.quiet !== true) {
       log.follow(node.services.rendezvousPoint)
     }
@@ -115,6 +116,11 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
       log.report('stopped', 'Stopped')
     }
   }
+}
+
+/** Whether a point can be given work: it runs, does not stop, and what it is told is written. */
+export function isServing (node: Pick<PointNode, 'status'> & { services: { rendezvousPoint: Pick<RendezvousPoint, 'isBehind'> } } | undefined, signal: AbortSignal): boolean {
+  return node?.status === 'started' && !node.services.rendezvousPoint.isBehind && !signal.aborted
 }
 
 async function createNode (values: Values, listen: string[], privateKey: PrivateKey, init: RendezvousPointInit): Promise<PointNode> {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, listenAddress, parseNamespace, pointAddress, rate } from '../src/flags.ts'
+import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate } from '../src/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
@@ -111,5 +111,15 @@ describe('flags', () => {
     const text = '/dns4/rendezvous.example.com/tcp/443/wss/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
 
     expect(String(pointAddress.parse(text))).to.equal(text)
+  })
+})
+
+describe('an address or a network', () => {
+  it.each(['127.0.0.1', '10.0.0.0/8', '::1', '2001:db8::/32', '0.0.0.0/0'])('is %s', text => {
+    expect(network.parse(text)).to.equal(text)
+  })
+
+  it.each(['', 'localhost', '10.0.0', '10.0.0.0/33', '::1/129', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/x'])('is not "%s"', text => {
+    expect(network.parse(text)).to.equal(undefined)
   })
 })

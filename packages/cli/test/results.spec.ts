@@ -13,7 +13,7 @@ import { describe as describeError } from '../src/failures.ts'
 import { flagName } from '../src/flags.ts'
 import { invocation, PROGRAM } from '../src/invocation.ts'
 import { Output } from '../src/output.ts'
-import { clientCommands, DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers } from '../src/point.ts'
+import { clientCommands, DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers, isServing } from '../src/point.ts'
 import { PointLog } from '../src/point-log.ts'
 import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, refusedTtl } from '../src/register.ts'
 import { DEFAULT_INTERVAL, peerLines } from '../src/watch.ts'
@@ -189,12 +189,27 @@ describe('addresses to announce', () => {
   })
 })
 
+describe('a point is healthy', () => {
+  it.each([
+    ['while it serves', 'started', false, false, true],
+    ['not while it starts', 'starting', false, false, false],
+    ['not when it has been told to stop', 'started', false, true, false],
+    ['not while its store is behind', 'started', true, false, false]
+  ] as const)('%s', (_, status, isBehind, isStopping, healthy) => {
+    expect(isServing({ status, services: { rendezvousPoint: { isBehind } } }, isStopping ? AbortSignal.abort() : new AbortController().signal)).to.equal(healthy)
+  })
+
+  it('not before there is a node', () => {
+    expect(isServing(undefined, new AbortController().signal)).to.equal(false)
+  })
+})
+
 describe('the log of a point', () => {
   function logged (init: { json: boolean, verbose?: boolean, now?: () => number }, act: (log: PointLog, emit: <K extends keyof RendezvousPointEvents>(type: K, detail: RendezvousPointEvents[K]['detail']) => void) => void): string[] {
     let text = ''
     const output = new Output({ write: line => { text += line } }, { write: () => {} })
     const log = new PointLog(output, { verbose: false, now: () => NOW, ...init })
-    const point = Object.assign(new TypedEventEmitter<RendezvousPointEvents>(), { protocol: '', size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 } })
+    const point = Object.assign(new TypedEventEmitter<RendezvousPointEvents>(), { protocol: '', size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }, isBehind: false })
     log.follow(point)
     act(log, (type, detail) => { point.safeDispatchEvent(type, { detail } as any) })
 
@@ -210,9 +225,11 @@ describe('the log of a point', () => {
       emit('registration:refreshed', registration)
       emit('registration:removed', registration)
       emit('registration:expired', registration)
+      emit('registration:displaced', registration)
       emit('registration:rejected', rejection)
       emit('discover:served', { peer: id, namespace: undefined, registrations: 3 })
       emit('discover:rejected', rejection)
+      log.nearLimit({ limit: 'maxBytes', max: 1_000, size: 900 })
       log.report('stopped', 'Stopped')
     })
 
@@ -221,9 +238,11 @@ describe('the log of a point', () => {
       `${id} renewed its registration in "my-app" for 2h`,
       `${id} unregistered from "my-app"`,
       `${id} expired in "my-app"`,
+      `${id} made room for another in "my-app"`,
       `${id} was refused a registration in "x y": E_INVALID_TTL, too short`,
       `${id} discovered 3 in all namespaces`,
       `${id} was refused a look at "x y": E_INVALID_TTL, too short`,
+      '--max-bytes (1000) is nearly reached: 900. Beyond it, newcomers take the place of others, or are refused',
       'Stopped'
     ])
   })
@@ -232,12 +251,14 @@ describe('the log of a point', () => {
     const lines = logged({ json: true }, (log, emit) => {
       emit('registration:added', registration)
       emit('registration:rejected', rejection)
+      log.nearLimit({ limit: 'maxRegistrations', max: 100, size: 95 })
     })
 
     const time = '2030-01-01T00:00:00.000Z'
     expect(lines.map(line => JSON.parse(line))).to.deep.equal([
       { event: 'registration:added', time, peer: id.toString(), namespace: 'my-app', expires: '2030-01-01T02:00:00.000Z' },
-      { event: 'registration:rejected', time, peer: id.toString(), namespace: 'x\u001by', status: 'E_INVALID_TTL', statusText: 'too short' }
+      { event: 'registration:rejected', time, peer: id.toString(), namespace: 'x\u001by', status: 'E_INVALID_TTL', statusText: 'too short' },
+      { event: 'limit:near', time, limit: 'maxRegistrations', max: 100, size: 95 }
     ])
   })
 

@@ -51,6 +51,8 @@ export interface WatchInit {
   metrics: Pick<PointMetrics, 'wokenUp' | 'updated'>
   /** Absent: who says that they are live is not heard. */
   livePeers: Pick<LivePeers, 'say' | 'isLive'> | undefined
+  /** The time, in milliseconds since the epoch. */
+  now: () => number
   /** Counts a request. The refusal is of one that the peer may not make now; it comes late, like that of any other. */
   excess: (connection: Connection) => Steps<Refusal | undefined>
 }
@@ -155,7 +157,7 @@ export class Watch {
   }
 
   * #say (stream: WatchStream, { remotePeer }: Connection, live: boolean): Steps<void> {
-    const { livePeers, store, settings: { requestTimeout } } = this.#init
+    const { livePeers, store, now, settings: { requestTimeout } } = this.#init
 
     if (livePeers == null) {
       return
@@ -164,7 +166,7 @@ export class Watch {
     livePeers.say(remotePeer, live)
 
     if (live) {
-      const registrations = yield * ask(() => store.registrationsOf(remotePeer.toString(), Date.now()), AbortSignal.timeout(requestTimeout))
+      const registrations = yield * ask(() => store.registrationsOf(remotePeer.toString(), now()), AbortSignal.timeout(requestTimeout))
       stream.registered(registrations.map(({ namespace }) => namespace))
     }
   }
@@ -374,7 +376,7 @@ export class Watch {
 
   * #list (namespace: string, cursor: number | undefined, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
     const { store, settings: { requestTimeout } } = this.#init
-    const now = Date.now()
+    const now = this.#init.now()
     const page = yield * ask(() => store.list({ namespace, after: cursor, limit: PAGE }, now), AbortSignal.timeout(requestTimeout))
 
     if (page == null) {

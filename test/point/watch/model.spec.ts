@@ -185,6 +185,7 @@ describe('those who watch', () => {
         store,
         settings: pointSettings({}),
         authorize: undefined,
+        now: Date.now,
         pace: new Pace(),
         log: defaultLogger().forComponent('test'),
         metrics: { wokenUp: () => {}, updated: () => {} },
