@@ -78,13 +78,29 @@ describe('a client of a point that tells', () => {
   it('hears of one that was killed after the grace, when that was live', async () => {
     const point = await pointNode({ presence: { grace: 100 } })
     const asked = allEvents(point.services.point, 'discover:served')
-    const [one, two] = await meet([point])
+    let isDead = false
+    const two = await start([point], { register: ['x'] }, { connectionGater: { denyDialMultiaddr: () => isDead } })
+    const one = await start([point], { discover: ['x'] })
+    await expect.poll(() => ids(one)).toEqual([two.peerId.toString()])
     const gone = nextEvent(one.services.rendezvous, 'peer:expired')
+    // from here on nobody hears of it
+    isDead = true
     kill(two)
-    await two.stop()
 
     expect((await gone).id.equals(two.peerId)).toBe(true)
     expect(asked).toEqual([])
+  })
+
+  it('hears of nobody who was away for less than the grace', async () => {
+    const point = await pointNode({ presence: { grace: MINUTE } })
+    const [one, two] = await meet([point])
+    const heard = [allEvents(one.services.rendezvous, 'peer:expired'), allEvents(one.services.rendezvous, 'peer')]
+    kill(two)
+    await two.dial(point.getMultiaddrs())
+    await expect.poll(() => openStreams(two).length).toBeGreaterThan(0)
+
+    expect(heard).toEqual([[], []])
+    expect(ids(one)).toEqual([two.peerId.toString()])
   })
 
   it('has one stream for all namespaces, also those that are watched later, and ends what nobody watches', async () => {
