@@ -74,7 +74,7 @@ export class LivePeers {
     clearTimeout(this.#timer)
 
     if (due != null) {
-      this.#timer = setTimeout(() => { this.#removeGone() }, due - performance.now())
+      this.#timer = setTimeout(() => { this.#removeGone() }, Math.max(due - performance.now(), 0))
     }
   }
 

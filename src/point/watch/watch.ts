@@ -284,7 +284,7 @@ export class Watch {
           this.#isTelling = false
           this.#schedule()
         })
-      }, due - performance.now())
+      }, Math.max(due - performance.now(), 0))
     }
   }
 
