@@ -197,7 +197,7 @@ export class Discovery implements Listener {
     const either = this.#orStopping(signal)
 
     try {
-      const sources = points.map(point => new Pages({ listings: this.#listings, point, namespace, signal: either }))
+      const sources = points.map(point => new Pages({ listings: this.#listings, point, namespace, sample: true, signal: either }))
 
       for await (const listed of merge(sources, limit, either)) {
         // all are written side by side, and yielded in their order

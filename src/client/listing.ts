@@ -29,6 +29,8 @@ export interface ListedPage {
   cookie: Uint8Array | undefined
   /** Whether the point listed nothing, believed or not. */
   isEmpty: boolean
+  /** Whether it listed as many as it was asked for. */
+  isFull: boolean
 }
 
 export interface VerifiedPage {
@@ -65,12 +67,12 @@ export class Listings {
    * @param namespace - absent for all namespaces
    * @throws what `RemotePoint.discover` throws
    */
-  async page (point: Pick<RemotePoint, 'peerId' | 'discover'>, namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<ListedPage> {
-    const { registrations, cookie: next } = await point.discover(namespace, limit, cookie, signal)
+  async page (point: Pick<RemotePoint, 'peerId' | 'discover'>, namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal, sample = false): Promise<ListedPage> {
+    const { registrations, cookie: next } = await point.discover(namespace, limit, cookie, signal, sample)
     const { listed } = await this.verify(point.peerId, namespace, registrations)
     throwIfAborted(signal)
 
-    return { listed, cookie: next, isEmpty: registrations.length === 0 }
+    return { listed, cookie: next, isEmpty: registrations.length === 0, isFull: registrations.length >= limit }
   }
 
   /**

@@ -8,6 +8,9 @@ import type { RemotePoint } from './remote-point.ts'
  */
 export const PAGE_SIZE = 500
 
+/** Where no more than these are wanted, any will do: so many of the largest records fit in one response. */
+const SAMPLE_SIZE = 200
+
 /**
  * Pages in a row that may bring no peer that is new to the listing. An honest point gets there only
  * with fifty thousand registrations of the same few peers; one that lies could go on for ever.
@@ -21,6 +24,8 @@ export interface PagesInit {
   namespace?: string | undefined
   /** Where an earlier listing stopped; absent for the beginning. */
   cookie?: Uint8Array | undefined
+  /** Whether any of them will do, where few are wanted: otherwise everybody would get the same, those who came first. */
+  sample?: boolean
   signal?: AbortSignal | undefined
 }
 
@@ -35,9 +40,12 @@ export class Pages {
   #fruitless = 0
   #isRestarted = false
   #isDone = false
+  #isSampled: boolean
 
   constructor (init: PagesInit) {
     this.#init = init
+    // a sample comes first
+    this.#isSampled = init.sample !== true
     this.#cookie = init.cookie
   }
 
@@ -52,19 +60,23 @@ export class Pages {
     }
 
     // after a page that brought nothing, small ones would only take longer
-    const page = await this.#readOrStartOver(this.#fruitless > 0 ? PAGE_SIZE : Math.min(wanted, PAGE_SIZE))
+    const limit = this.#fruitless > 0 ? PAGE_SIZE : Math.min(wanted, PAGE_SIZE)
+    const isSample = !this.#isSampled && limit <= SAMPLE_SIZE
+    this.#isSampled = true
+    const page = await this.#readOrStartOver(limit, isSample)
     const before = this.#seen.size
     page.listed.forEach(({ record }) => this.#seen.add(record.peerId.toString()))
     this.#fruitless = this.#seen.size === before ? this.#fruitless + 1 : 0
-    this.#cookie = page.cookie
+    // its cookie is at the end of the listing, of which there may be more
+    this.#cookie = isSample && page.isFull ? undefined : page.cookie
     this.#isDone = page.isEmpty || page.cookie == null
 
     return page
   }
 
-  async #readOrStartOver (limit: number): Promise<ListedPage> {
+  async #readOrStartOver (limit: number, isSample: boolean): Promise<ListedPage> {
     try {
-      return await this.#read(limit)
+      return await this.#read(limit, isSample)
     } catch (err) {
       if (!(err instanceof InvalidCookieError) || this.#cookie == null || this.#isRestarted) {
         this.#isDone = true
@@ -75,13 +87,13 @@ export class Pages {
       this.#cookie = undefined
       this.#seen.clear()
 
-      return this.#read(limit)
+      return this.#read(limit, isSample)
     }
   }
 
-  async #read (limit: number): Promise<ListedPage> {
+  async #read (limit: number, isSample: boolean): Promise<ListedPage> {
     const { listings, point, namespace, signal } = this.#init
 
-    return listings.page(point, namespace, limit, this.#cookie, signal)
+    return listings.page(point, namespace, limit, this.#cookie, signal, isSample)
   }
 }

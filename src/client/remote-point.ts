@@ -116,12 +116,13 @@ export class RemotePoint {
 
   /**
    * @param namespace - absent for all namespaces
+   * @param sample - whether any will do, rather than those that follow the cookie; not all points heed it
    * @throws {RendezvousError} of the status that the point answered with
    * @throws {ProtocolError} when the response is not one, or lists more than was asked for
    */
-  async discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<UnverifiedPage> {
+  async discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal, sample = false): Promise<UnverifiedPage> {
     try {
-      return await this.#discover(namespace, limit, cookie, signal)
+      return await this.#discover(namespace, limit, cookie, signal, sample)
     } catch (err) {
       // how nim-libp2p says that nobody is registered there
       if (namespace != null && err instanceof InvalidNamespaceError) {
@@ -153,14 +154,15 @@ export class RemotePoint {
     }
   }
 
-  async #discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal): Promise<UnverifiedPage> {
+  async #discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal, sample = false): Promise<UnverifiedPage> {
     this.#log('asking %p for %d of "%s" %s', this.peerId, limit, namespace ?? '', cookie == null ? 'from the beginning' : 'after a cookie')
     const { discoverResponse } = await this.#session.step(async turn => this.#request(turn, {
       type: Message.MessageType.DISCOVER,
       discover: {
         limit: BigInt(limit),
         ...(namespace == null ? {} : { ns: namespace }),
-        ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> })
+        ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> }),
+        ...(sample ? { sample } : {})
       }
     }, Message.MessageType.DISCOVER_RESPONSE, limit), signal)
 

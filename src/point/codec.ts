@@ -15,7 +15,7 @@ export const MESSAGE: Shape = {
   2: REGISTER,
   3: { 1: VARINT, 2: BYTES, 3: VARINT },
   4: { 1: BYTES },
-  5: { 1: BYTES, 2: VARINT, 3: BYTES },
+  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: VARINT },
   6: { 1: [REGISTER], 2: BYTES, 3: VARINT, 4: BYTES }
 }
 
@@ -26,7 +26,7 @@ export const MESSAGE: Shape = {
 export type Request =
   | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined }
   | { type: 'unregister', namespace: string }
-  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined }
+  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined, /** Whether some are wanted, whichever. */ sample: boolean }
 
 /**
  * Reads a message that is a request and has the part that its type promises.
@@ -46,13 +46,14 @@ export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   }
 
   if (type === MessageType.DISCOVER && discover != null) {
-    const { ns, limit = 0n, cookie } = discover
+    const { ns, limit = 0n, cookie, sample = false } = discover
 
     return {
       type: 'discover',
       namespace: ns === '' ? undefined : ns,
       limit: limit === 0n ? undefined : Number(limit),
-      cookie: cookie?.byteLength === 0 ? undefined : cookie
+      cookie: cookie?.byteLength === 0 ? undefined : cookie,
+      sample
     }
   }
 

@@ -64,14 +64,16 @@ export class RequestHandler {
   readonly #settings: PointSettings
   readonly #authorize: Authorize | undefined
   readonly #networkOf: (origin: Origin) => Network
+  readonly #random: () => number
   readonly #records = new PeerRecords(REMEMBERED_RECORDS)
   readonly #budget = new RecordBudget()
 
-  constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize, networkOf = networkRule()) {
+  constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize, networkOf = networkRule(), random = Math.random) {
     this.#store = store
     this.#settings = settings
     this.#authorize = authorize
     this.#networkOf = networkOf
+    this.#random = random
   }
 
   /** Answers one request. There is a promise only where something has to be waited for. */
@@ -149,9 +151,9 @@ export class RequestHandler {
       const limit = Math.min(request.limit ?? maxDiscoverLimit, maxDiscoverLimit)
       yield * this.#checkAuthorized({ peer, action: 'discover', namespace, connection, signal })
 
-      const page = yield * this.#list({ namespace, after, limit, reads }, now, signal)
+      const page = yield * this.#list({ namespace, after, limit, reads, ...(request.sample ? { sample: this.#random } : {}) }, now, signal)
       yield * waitForRoom(room?.(), signal)
-      const { response, registrations } = encodeListing(page, namespace, now)
+      const { response, registrations } = encodeListing(page, namespace, now, request.sample)
 
       return { outcome: { type: 'discover:served', namespace, registrations }, response, work: 0 }
     } catch (err) {

@@ -43,9 +43,10 @@ interface EncodedRegister {
 }
 
 /**
- * Encodes as much of a page as one message may hold, with the cookie that continues behind it.
+ * Encodes as much of a page as one message may hold, with the cookie that continues behind it. Of a sample
+ * that is the end of the listing, whatever it holds.
  */
-export function encodeListing (page: Page, namespace: string | undefined, now: number): Listing {
+export function encodeListing (page: Page, namespace: string | undefined, now: number, isSample = false): Listing {
   const registers: EncodedRegister[] = []
   let length = 0
   // Stryker disable next-line StringLiteral: any name would do that is encoded as it is
@@ -69,7 +70,7 @@ export function encodeListing (page: Page, namespace: string | undefined, now: n
     }
 
     length = next
-    cursor = registration.sequence
+    cursor = isSample ? cursor : registration.sequence
     registers.push(register)
   }
 

@@ -415,6 +415,7 @@ export namespace Message {
     ns?: string
     limit?: bigint
     cookie?: Uint8Array<ArrayBuffer>
+    sample?: boolean
   }
 
   export namespace Discover {
@@ -442,6 +443,11 @@ export namespace Message {
             w.bytes(obj.cookie)
           }
 
+          if (obj.sample != null) {
+            w.uint32(808)
+            w.bool(obj.sample)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -464,6 +470,10 @@ export namespace Message {
               }
               case 3: {
                 obj.cookie = reader.bytes()
+                break
+              }
+              case 101: {
+                obj.sample = reader.bool()
                 break
               }
               default: {
@@ -502,6 +512,13 @@ export namespace Message {
                 }
                 break
               }
+              case 101: {
+                yield {
+                  field: `${prefix}.sample`,
+                  value: reader.bool()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -529,6 +546,11 @@ export namespace Message {
       value: Uint8Array<ArrayBuffer>
     }
 
+    export interface DiscoverSampleFieldEvent {
+      field: '$.sample'
+      value: boolean
+    }
+
     export function encode (obj: Partial<Discover>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Discover.codec())
     }
@@ -537,7 +559,7 @@ export namespace Message {
       return decodeMessage(buf, Discover.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Discover>): Generator<DiscoverNsFieldEvent | DiscoverLimitFieldEvent | DiscoverCookieFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Discover>): Generator<DiscoverNsFieldEvent | DiscoverLimitFieldEvent | DiscoverCookieFieldEvent | DiscoverSampleFieldEvent> {
       return streamMessage(buf, Discover.codec(), opts)
     }
   }
@@ -942,6 +964,11 @@ export namespace Message {
     value: Uint8Array<ArrayBuffer>
   }
 
+  export interface MessageDiscoverSampleFieldEvent {
+    field: '$.discover.sample'
+    value: boolean
+  }
+
   export interface MessageDiscoverResponseRegistrationsNsFieldEvent {
     field: '$.discoverResponse.registrations[].ns'
     value: string
@@ -983,7 +1010,7 @@ export namespace Message {
     return decodeMessage(buf, Message.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
     return streamMessage(buf, Message.codec(), opts)
   }
 }

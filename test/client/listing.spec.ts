@@ -57,7 +57,7 @@ describe('Listings', () => {
     const { listed: [one, ...others], ...rest } = await page([registration])
 
     expect(others).toEqual([])
-    expect(rest).toEqual({ cookie: new Uint8Array([7]), isEmpty: false })
+    expect(rest).toEqual({ cookie: new Uint8Array([7]), isEmpty: false, isFull: false })
     expect(one).toMatchObject({ namespace: 'ns', point, ttl: 60_000, expires: NOW + 60_000 })
     expect(one?.record).toMatchObject({ sequence: 3n, envelope: registration.signedPeerRecord, domain: 'libp2p-peer-record' })
     expect(one?.record.peerId.equals(peer.peerId)).toBe(true)

@@ -23,7 +23,7 @@ class Source {
       throw listed
     }
 
-    return listed == null ? undefined : { listed, cookie: undefined, isEmpty: listed.length === 0 }
+    return listed == null ? undefined : { listed, cookie: undefined, isEmpty: listed.length === 0, isFull: false }
   }
 }
 

@@ -8,6 +8,7 @@ import type { RemotePoint } from '../../src/client/remote-point.ts'
 interface Request {
   limit: number
   cookie: number | undefined
+  sample: boolean
 }
 
 describe('Pages', () => {
@@ -18,17 +19,18 @@ describe('Pages', () => {
 
   beforeEach(() => { requests = [] })
 
-  function pages (cookie?: number): Pages {
+  function pages (cookie?: number, sample = false): Pages {
     return new Pages({
       point,
       namespace: 'ns',
       cookie: cookie == null ? undefined : new Uint8Array([cookie]),
       signal,
+      sample,
       listings: {
         page: async (...args) => {
-          const [asked, namespace, limit, cookie, given] = args
+          const [asked, namespace, limit, cookie, given, sample = false] = args
           expect([asked, namespace, given]).toEqual([point, 'ns', signal])
-          requests.push({ limit, cookie: cookie?.[0] })
+          requests.push({ limit, cookie: cookie?.[0], sample })
 
           return answer(requests.at(-1)!)
         }
@@ -36,10 +38,11 @@ describe('Pages', () => {
     })
   }
 
-  function page (cookie: number | undefined, names: string[], isEmpty = names.length === 0): ListedPage {
+  function page (cookie: number | undefined, names: string[], isEmpty = names.length === 0, isFull = true): ListedPage {
     return {
       cookie: cookie == null ? undefined : new Uint8Array([cookie]),
       isEmpty,
+      isFull,
       listed: names.map(name => listedAs({ id: namedPeer(name), point: point.peerId }))
     }
   }
@@ -65,7 +68,7 @@ describe('Pages', () => {
     answer = () => page(8, [])
     await readAll(pages(7))
 
-    expect(requests).toEqual([{ limit: 500, cookie: 7 }])
+    expect(requests).toEqual([{ limit: 500, cookie: 7, sample: false }])
   })
 
   it('end where the point gives no cookie', async () => {
@@ -166,5 +169,36 @@ describe('Pages', () => {
     await expect(all.next(1)).rejects.toMatchObject({ name: 'UnavailableError' })
     expect(await all.next(1)).toBeUndefined()
     expect(requests).toHaveLength(1)
+  })
+
+  describe('where any peers will do', () => {
+    it('begin with a sample, when no more than 200 are wanted', async () => {
+      answer = () => page(9, ['a', 'b'])
+      await pages(undefined, true).next(200)
+      await pages(undefined, true).next(201)
+
+      expect(requests).toEqual([{ limit: 200, cookie: undefined, sample: true }, { limit: 201, cookie: undefined, sample: false }])
+    })
+
+    it('go on behind a sample that was all there is', async () => {
+      answer = ({ cookie }) => cookie == null ? page(9, ['a', 'b'], false, false) : page(9, [])
+      const all = pages(undefined, true)
+
+      expect((await all.next(3))?.listed).toHaveLength(2)
+      expect((await all.next(1))?.listed).toEqual([])
+      expect(await all.next(1)).toBeUndefined()
+      expect(requests.slice(1)).toEqual([{ limit: 1, cookie: 9, sample: false }])
+    })
+
+    it('start at the beginning when the sample was not enough', async () => {
+      answer = ({ limit, cookie = 0, sample }) => sample ? page(9, ['a', 'b']) : page(cookie + 1, limit === 1 ? ['a'] : cookie < 3 ? [`peer ${cookie}`] : [])
+      const all = pages(undefined, true)
+      // of which one was of no use
+      await all.next(3)
+      await all.next(1)
+      await all.next(1)
+
+      expect(requests.slice(1)).toEqual([{ limit: 1, cookie: undefined, sample: false }, { limit: 500, cookie: 1, sample: false }])
+    })
   })
 })

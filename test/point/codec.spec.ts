@@ -9,7 +9,7 @@ import * as requests from '../fixtures/requests.ts'
 import type { Shape } from '../../src/protocol/patches/protons.ts'
 
 /**
- * The schema as the specification prints it (libp2p/specs, rendezvous/README.md r3), in proto2: what
+ * The schema as the specification prints it (libp2p/specs, rendezvous/README.md r3), in proto2, and the extensions: what
  * an independent implementation is generated from.
  */
 const SPECIFICATION = `
@@ -49,6 +49,8 @@ message Message {
     optional string ns = 1;
     optional uint64 limit = 2;
     optional bytes cookie = 3;
+    // docs/extensions.md
+    optional bool sample = 101;
   }
   message DiscoverResponse {
     repeated Register registrations = 1;
@@ -132,7 +134,7 @@ const message: fc.Arbitrary<Message> = fields({
   register,
   registerResponse: fields({ status, statusText: text, ttl: uint64 }),
   unregister: fields({ ns: text }),
-  discover: fields({ ns: text, limit: uint64, cookie: bytes }),
+  discover: fields({ ns: text, limit: uint64, cookie: bytes, sample: fc.boolean() }),
   discoverResponse: fields({ registrations: fc.array(register, { maxLength: 5 }), cookie: bytes, status, statusText: text }, ['registrations'])
 })
 
@@ -373,10 +375,11 @@ describe('a request', () => {
     ['REGISTER beside other parts', Message.encode({ type: Message.MessageType.REGISTER, register: { ns: 'my-app' }, discover: { ns: 'other' } }), { type: 'register', namespace: 'my-app' }],
     ['UNREGISTER', requests.unregister('my-app'), { type: 'unregister', namespace: 'my-app' }],
     ['UNREGISTER without a namespace', requests.unregister(), { type: 'unregister', namespace: '' }],
-    ['DISCOVER', requests.discover('my-app', { limit: 5n, cookie }), { type: 'discover', namespace: 'my-app', limit: 5, cookie }],
-    ['DISCOVER of all namespaces', requests.discover(), { type: 'discover' }],
-    ['DISCOVER where empty is what some send for none', requests.discover('', { limit: 0n, cookie: new Uint8Array() }), { type: 'discover' }],
-    ['DISCOVER with the largest limit', requests.discover('my-app', { limit: 2n ** 64n - 1n }), { type: 'discover', namespace: 'my-app', limit: 2 ** 64 }]
+    ['DISCOVER', requests.discover('my-app', { limit: 5n, cookie }), { type: 'discover', namespace: 'my-app', limit: 5, cookie, sample: false }],
+    ['DISCOVER of a sample', requests.discover('my-app', { sample: true }), { type: 'discover', namespace: 'my-app', sample: true }],
+    ['DISCOVER of all namespaces', requests.discover(), { type: 'discover', sample: false }],
+    ['DISCOVER where empty is what some send for none', requests.discover('', { limit: 0n, cookie: new Uint8Array() }), { type: 'discover', sample: false }],
+    ['DISCOVER with the largest limit', requests.discover('my-app', { limit: 2n ** 64n - 1n }), { type: 'discover', namespace: 'my-app', limit: 2 ** 64, sample: false }]
   ])('is read from %s', (_, message, request) => {
     expect(decodeRequest(message)).toEqual(request)
   })

@@ -661,6 +661,36 @@ describe('a store that cannot be reached', () => {
   })
 })
 
+describe('DISCOVER of a sample', () => {
+  it('is answered with some of those that are registered, whichever, and a cookie behind all of them', async () => {
+    const { ask, store } = handlerOf()
+    const add = (i: number): unknown => store.register({ ...ORIGIN, network: `198.${i % 10}/0/1`, namespace: 'my-app', peer: `peer ${i}`, signedPeerRecord: Uint8Array.of(i), ttl: HOUR }, pointSettings({}), NOW)
+    Array.from({ length: 100 }, (_, i) => add(i))
+    const numbers = ({ message }: { message: Message | undefined }): number[] => message?.discoverResponse?.registrations.map(({ signedPeerRecord }) => signedPeerRecord?.[0] ?? -1) ?? []
+
+    const first = await ask(alice.peerId, discover('my-app', { limit: 10n, sample: true }))
+    const second = await ask(alice.peerId, discover('my-app', { limit: 10n, sample: true }))
+    expect(new Set(numbers(first)).size).toBe(10)
+    // one of each network
+    expect(new Set(numbers(first).map(number => number % 10)).size).toBe(10)
+    expect(numbers(second)).not.toEqual(numbers(first))
+
+    const { cookie } = first.message?.discoverResponse ?? {}
+    expect(numbers(await ask(alice.peerId, discover('my-app', { cookie })))).toEqual([])
+    add(100)
+    expect(numbers(await ask(alice.peerId, discover('my-app', { cookie })))).toEqual([100])
+  })
+
+  it('is refused a cookie that is none, and otherwise ignores it', async () => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+    const { message } = await ask(alice.peerId, discover('my-app'))
+
+    expect((await ask(alice.peerId, discover('my-app', { sample: true, cookie: Uint8Array.of(1) }))).outcome).toMatchObject({ status: Status.E_INVALID_COOKIE })
+    expect((await ask(alice.peerId, discover('my-app', { sample: true, cookie: message?.discoverResponse?.cookie }))).outcome).toMatchObject({ registrations: 1 })
+  })
+})
+
 describe('a peer that has not read what was listed to it', () => {
   it('is listed more when it has', async () => {
     const { ask } = handlerOf()
