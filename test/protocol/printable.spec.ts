@@ -7,7 +7,7 @@ describe('what others wrote', () => {
   })
 
   it('is printed without what would move a cursor or hide a word', () => {
-    expect(printable('a\nb\u001b[31mc\u009bd\u202ee\u200bf')).toBe('a b [31mc d e f')
+    expect(printable('a\nb\u001b[31mc\u009bd\u202ee\u200bf\u2028g\u2029h')).toBe('a b [31mc d e f g h')
   })
 
   it('is cut where it is too long, and no character in half', () => {

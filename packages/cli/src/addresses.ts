@@ -1,6 +1,8 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { publicAddresses } from 'libp2p-rendezvous'
 import { UsageError } from './failures.ts'
+import type { RendezvousClientInit } from 'libp2p-rendezvous'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -14,6 +16,11 @@ export function peerIdIn (address: Multiaddr): PeerId | undefined {
 /** An address that can be dialled by itself: it says who has to answer there. */
 export function withPeerId (address: Multiaddr, id: PeerId): Multiaddr {
   return peerIdIn(address) == null ? address.encapsulate(multiaddr(`/p2p/${id}`)) : address
+}
+
+/** Which addresses of others are shown: those that lead into the open internet, unless all are asked for or the point is on a private one. */
+export function discoverFilter ({ allAddresses }: { allAddresses?: boolean }): Pick<RendezvousClientInit, 'discoverFilter'> {
+  return allAddresses === true ? { discoverFilter: () => true } : { discoverFilter: publicAddresses }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { equals } from 'uint8arrays/equals'
-import { withPeerId } from './addresses.ts'
+import { discoverFilter, withPeerId } from './addresses.ts'
 import { withPoint } from './client-node.ts'
 import { formatDuration } from './durations.ts'
 import { clean, table } from './output.ts'
@@ -24,7 +24,7 @@ const MAX_FRUITLESS_PAGES = 10
 export async function runDiscover (point: Multiaddr, namespace: string | undefined, values: FlagValues<DiscoverFlags>, context: CommandContext): Promise<number> {
   const { output, signal } = context
 
-  return withPoint({ point, values }, context, async ({ client }) => {
+  return withPoint({ point, values, client: discoverFilter(values) }, context, async ({ client }) => {
     const limit = values.limit ?? Infinity
     const found: DiscoveredPeer[] = []
 
@@ -95,7 +95,7 @@ export function peerToJson ({ id, namespace, multiaddrs, expires }: DiscoveredPe
   return {
     peerId: id.toString(),
     namespace,
-    addresses: multiaddrs.map(address => String(withPeerId(address, id))),
+    addresses: multiaddrs.map(address => clean(String(withPeerId(address, id)))),
     expires: new Date(expires).toISOString()
   }
 }
@@ -103,7 +103,7 @@ export function peerToJson ({ id, namespace, multiaddrs, expires }: DiscoveredPe
 /** Its lines, the first with the names of the columns; each further address of a peer has its own. */
 export function peerTable (peers: DiscoveredPeer[], withNamespace: boolean, now: number): string[] {
   const rows = peers.flatMap(({ id, namespace, multiaddrs, expires }) => {
-    const [first = '', ...others] = multiaddrs.map(String)
+    const [first = '', ...others] = multiaddrs.map(address => clean(String(address)))
     const namespaceCell = withNamespace ? [clean(namespace)] : []
 
     return [

@@ -29,13 +29,19 @@ export const clientFlags = {
   ...commonFlags
 } as const
 
+const filterFlags = {
+  allAddresses: { type: flag, help: 'show private addresses, too; they are left out unless the point itself has one' }
+} as const
+
 export const discoverFlags = {
   limit: { type: count, help: 'show that many at the most', default: 'all, of one namespace 100000' },
+  ...filterFlags,
   ...clientFlags
 } as const
 
 export const watchFlags = {
   interval: { type: duration, help: 'how often to ask', default: '10s' },
+  ...filterFlags,
   ...clientFlags
 } as const
 

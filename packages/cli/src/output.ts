@@ -9,7 +9,7 @@ export interface Sink {
 }
 
 /** Characters that mean something to a terminal; names and texts of peers may have any. */
-const CONTROLS = /\p{C}/gu
+const CONTROLS = /[\p{C}\p{Zl}\p{Zp}]/gu
 
 /**
  * What the program says: results on one stream, and how things are going on another.

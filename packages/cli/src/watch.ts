@@ -1,3 +1,4 @@
+import { discoverFilter } from './addresses.ts'
 import { withPoint } from './client-node.ts'
 import { peerToJson } from './discover.ts'
 import { formatDuration } from './durations.ts'
@@ -17,7 +18,7 @@ export async function runWatch (point: Multiaddr, namespace: string, values: Fla
   const { output, signal } = context
   const discoverInterval = values.interval ?? DEFAULT_INTERVAL
 
-  return withPoint({ point, values, client: { discoverInterval } }, context, async ({ client }) => {
+  return withPoint({ point, values, client: { discoverInterval, ...discoverFilter(values) } }, context, async ({ client }) => {
     // watching tries again whatever happens, so a refusal would go unseen
     await client.discoverPage(namespace, { point, signal, limit: 1 })
 
@@ -61,7 +62,7 @@ export function peerLines (event: 'found' | 'expired', { id, multiaddrs, expires
   return event === 'found'
     ? [
         `${time}  + ${id}  for ${formatDuration(expires - now)}`,
-        ...multiaddrs.map(address => `            ${address}`)
+        ...multiaddrs.map(address => `            ${clean(String(address))}`)
       ]
     : [`${time}  - ${id}  expired`]
 }

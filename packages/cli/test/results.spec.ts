@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { checkAnnounced } from '../src/addresses.ts'
+import { checkAnnounced, discoverFilter } from '../src/addresses.ts'
 import { DEFAULT_TIMEOUT, unreachable, watchConnection } from '../src/client-node.ts'
 import { commandLine, commands } from '../src/commands.ts'
 import { peerTable, peerToJson, registrations } from '../src/discover.ts'
@@ -51,6 +51,24 @@ describe('what is discovered', () => {
       addresses: [`/ip4/1.2.3.4/tcp/1/p2p/${id}`, `/ip4/1.2.3.4/tcp/2/p2p/${id}`, `${relayed}/p2p/${id}`],
       expires: '2030-01-01T01:59:00.000Z'
     })
+  })
+
+  it('has no address that does something to a terminal', () => {
+    const evil = { ...discovered([]), multiaddrs: [multiaddr(Uint8Array.from([0x36, 9, ...new TextEncoder().encode('a\u001b[2J\u2028b')]))] }
+
+    for (const text of [peerTable([evil], false, NOW)[1], peerLines('found', evil, NOW)[1], JSON.stringify(peerToJson(evil))]) {
+      expect(text).to.match(/dns4\/a.*b/)
+      expect(text).to.not.match(/[\p{Cc}\u2028]|\\u/u)
+    }
+  })
+
+  it('is shown with its private addresses where that is asked for', () => {
+    const [isPublic, all] = [discoverFilter({}), discoverFilter({ allAddresses: true })].map(({ discoverFilter }) => discoverFilter)
+    const address = multiaddr('/ip4/192.168.0.1/tcp/1')
+
+    expect(isPublic?.(address, multiaddr('/ip4/1.2.3.4/tcp/1'))).to.equal(false)
+    expect(isPublic?.(address, multiaddr('/ip4/127.0.0.1/tcp/1'))).to.equal(true)
+    expect(all?.(address, multiaddr('/ip4/1.2.3.4/tcp/1'))).to.equal(true)
   })
 
   it('comes and goes while it is watched', () => {
