@@ -78,7 +78,14 @@ export class MessageDecoder {
       throw new InvalidDataLengthError(`A message of ${length} bytes is longer than ${this.#maxMessageSize}`)
     }
 
-    this.#buffer.consume(encodingLength(length))
+    const written = encodingLength(length)
+
+    // multiformats/unsigned-varint: the shortest form is the only one, and other implementations read no other
+    if (this.#buffer.get(written - 1) > 127) {
+      throw new InvalidDataLengthLengthError('The length of a message is longer than it has to be')
+    }
+
+    this.#buffer.consume(written)
 
     return length
   }

@@ -81,6 +81,14 @@ describe('serving messages', () => {
     expect(served).toBe(count)
   })
 
+  it.each([[[0x80, 0]], [[0x83, 0]], [[0x83, 0x80, 0]]])('refuses a length that is longer than it has to be: %j', async length => {
+    const [local, remote] = await yamuxStreamPair()
+    const served = serveMessages(remote, { ...options, onPartial: () => {} }, () => {})
+    local.send(Uint8Array.from([...length, 1, 2, 3]))
+
+    await expect(served).rejects.toMatchObject({ name: 'InvalidDataLengthLengthError' })
+  })
+
   it('tells of a message that is not whole, and of no other', async () => {
     const [local, remote] = await yamuxStreamPair()
     let partial = 0
