@@ -33,11 +33,16 @@ const STRINGS: Uint8Array[] = [
   ...[7, 8, 9, 32, 255, 256, 1_024, 1_025, 4_096, 4_097].map(length => new Uint8Array(length).fill(0x61))
 ]
 
+/** Bytes are shared: nothing is changed in them. */
+function cloned (field: Field): Field {
+  return { ...field, content: Array.isArray(field.content) ? field.content.map(cloned) : field.content }
+}
+
 export function field (number: number, content: Field['content']): Field {
   return { number, wireType: typeof content === 'bigint' ? VARINT : BYTES, content, padding: 0, excess: 0 }
 }
 
-/** Reads a message that is well-formed and has no other fields than numbers and what has a length. */
+/** Reads a message, as if what is wrong with it were not: of fields there are only numbers and what has a length. */
 export function parse (bytes: Uint8Array, nesting: Nesting): Field[] {
   const fields: Field[] = []
   let at = 0
@@ -46,7 +51,7 @@ export function parse (bytes: Uint8Array, nesting: Nesting): Field[] {
     let value = 0n
 
     for (let shift = 0n; ; shift += 7n) {
-      const byte = bytes[at++] as number
+      const byte = bytes[at++] ?? 0
       value |= BigInt(byte & 127) << shift
 
       if (byte < 128) {
@@ -106,10 +111,10 @@ function places (among: Field[]): Place[] {
   return among.flatMap((field, index) => [{ among, index, field }, ...(Array.isArray(field.content) ? places(field.content) : [])])
 }
 
-/** What is done with a field; `others` are those of another message. */
-const MUTATIONS: Array<(place: Place, value: number, others: Field[]) => void> = [
+/** What is done with a field; `other` has those of another message. */
+const MUTATIONS: Array<(place: Place, value: number, other: () => Field[]) => void> = [
   ({ among, index }) => { among.splice(index, 1) },
-  ({ among, index, field }) => { among.splice(index, 0, structuredClone(field)) },
+  ({ among, index, field }) => { among.splice(index, 0, cloned(field)) },
   ({ among, index }, value) => { swap(among, index, value % among.length) },
   ({ field }, value) => { field.content = typeof field.content === 'bigint' ? NUMBERS[value % NUMBERS.length] as bigint : STRINGS[value % STRINGS.length] as Uint8Array },
   ({ field }, value) => { field.content = typeof field.content === 'bigint' ? STRINGS[value % STRINGS.length] as Uint8Array : NUMBERS[value % NUMBERS.length] as bigint },
@@ -126,14 +131,14 @@ const MUTATIONS: Array<(place: Place, value: number, others: Field[]) => void> =
     bytes[place] = (bytes[place] ?? 0) ^ 1 << value % 8
     field.content = bytes
   },
-  ({ among, index, field }, value) => { among.splice(index, 0, { ...structuredClone(field), number: 7 + value % 30 }) },
-  ({ field }) => { field.content = [structuredClone(field)] },
-  ({ among, index }, value, others) => {
-    const donors = places(others)
-    among[index] = structuredClone((donors[value % donors.length] as Place).field)
+  ({ among, index, field }, value) => { among.splice(index, 0, { ...cloned(field), number: 7 + value % 30 }) },
+  ({ field }) => { field.content = [cloned(field)] },
+  ({ among, index, field }, value, other) => {
+    const donors = places(other())
+    among[index] = donors[value % donors.length]?.field ?? field
   },
   // many of it
-  ({ among, index, field }, value) => { among.splice(index, 0, ...Array.from({ length: 2 ** (value % 8) }, () => structuredClone(field))) }
+  ({ among, index, field }, value) => { among.splice(index, 0, ...Array.from({ length: 2 ** (value % 8) }, () => cloned(field))) }
 ]
 
 /** What is done with the bytes. */
@@ -152,14 +157,18 @@ const RAW: Array<(bytes: Uint8Array, place: number, value: number) => Uint8Array
 
 export const KINDS = MUTATIONS.length + RAW.length
 
-/** The bytes of a message with these changes. */
-export function mutated (message: Field[], mutations: readonly Mutation[], others: Field[]): Uint8Array {
-  let fields = message
-  const raw: Mutation[] = []
-
-  if (mutations.length > 0) {
-    fields = structuredClone(message)
+/**
+ * A message with these changes.
+ *
+ * @param other - one of the same kind, to take parts of
+ */
+export function mutated (message: Uint8Array, other: () => Uint8Array, nesting: Nesting, mutations: readonly Mutation[]): Uint8Array {
+  if (mutations.length === 0) {
+    return message
   }
+
+  const fields = parse(message, nesting)
+  const raw: Mutation[] = []
 
   for (const mutation of mutations) {
     const [kind, at, value] = mutation
@@ -170,7 +179,7 @@ export function mutated (message: Field[], mutations: readonly Mutation[], other
     if (change == null) {
       raw.push(mutation)
     } else if (place != null) {
-      change(place, value, others)
+      change(place, value, () => parse(other(), nesting))
     }
   }
 

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { KINDS } from './fields.ts'
+import { decodersTarget } from './targets/decoders.ts'
 import { handlerTarget } from './targets/handler.ts'
 import type { Choice, Target } from './target.ts'
 
 export const TARGETS: Record<string, () => Target> = {
-  handler: handlerTarget
+  handler: handlerTarget,
+  decoders: decodersTarget
 }
 
 /** Messages of which some break a rule, none of which can be left out. */

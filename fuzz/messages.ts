@@ -1,7 +1,6 @@
 import { Message } from '../src/protocol/message.ts'
-import { parse } from './fields.ts'
 import { PEERS } from './pool.ts'
-import type { Field, Nesting } from './fields.ts'
+import type { Nesting } from './fields.ts'
 import type { Peer } from './pool.ts'
 import type { Choice } from './target.ts'
 
@@ -30,7 +29,7 @@ export function envelopeOf (who: number, which: number): Uint8Array<ArrayBuffer>
  *
  * @param cookies - those that listings gave
  */
-export function requestOf ({ what, who, which, more }: Choice, cookies: ReadonlyArray<{ namespace: string, cookie: Uint8Array }>): { fields: Field[], isSound: boolean } {
+export function requestOf ({ what, who, which, more }: Choice, cookies: ReadonlyArray<{ namespace: string, cookie: Uint8Array }>): { message: Message, isSound: boolean } {
   const ns = NAMESPACES[which % NAMESPACES.length] as string
 
   if (what < 10) {
@@ -39,16 +38,16 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
     const ttl = more % 29
 
     return {
-      fields: fieldsOf({
+      message: {
         type: MessageType.REGISTER,
         register: { ns, signedPeerRecord: envelopeOf(isOwn ? who : who + 1, more >> 2), ...(ttl === 0 ? {} : { ttl: BigInt(ttl) }) }
-      }),
+      },
       isSound: isOwn && ttl <= 20
     }
   }
 
   if (what < 13) {
-    return { fields: fieldsOf({ type: MessageType.UNREGISTER, unregister: { ns } }), isSound: true }
+    return { message: { type: MessageType.UNREGISTER, unregister: { ns } }, isSound: true }
   }
 
   const limit = more % 9
@@ -56,19 +55,26 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
   const cookie = more % 2 === 0 ? undefined : usable[(more >> 1) % usable.length]?.cookie as Uint8Array<ArrayBuffer>
 
   return {
-    fields: fieldsOf({
+    message: {
       type: MessageType.DISCOVER,
       discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }) }
-    }),
+    },
     isSound: true
   }
 }
 
-/** Another request, to take parts of. */
-export function someRequest ({ what, who, which, more }: Choice): Field[] {
-  return requestOf({ what: (what + which) % 20, who: who + more, which: more, more: which, mutations: [] }, []).fields
-}
-
-function fieldsOf (message: Message): Field[] {
-  return parse(Message.encode(message), MESSAGE)
+/** A page as a point lists it, of which most can be believed. */
+export function pageOf ({ what, who, which, more }: Choice, namespace: string | undefined): Message {
+  return {
+    type: MessageType.DISCOVER_RESPONSE,
+    discoverResponse: {
+      registrations: Array.from({ length: more % 5 }, (_, i) => ({
+        ns: namespace ?? NAMESPACES[(which + i) % NAMESPACES.length] as string,
+        signedPeerRecord: envelopeOf(who + i, (more >> 3) + i),
+        ...(i === 3 ? {} : { ttl: BigInt((more >> 5) % 50 + i * 10) })
+      })),
+      cookie: Uint8Array.of(what, which),
+      status: Message.ResponseStatus.OK
+    }
+  }
 }

@@ -10,7 +10,7 @@ import { Message } from '../../src/protocol/message.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { ModelledStore } from '../../test/store/model.ts'
 import { mutated } from '../fields.ts'
-import { NAMESPACES, requestOf, someRequest } from '../messages.ts'
+import { MESSAGE, NAMESPACES, requestOf } from '../messages.ts'
 import { PEERS, signerOf } from '../pool.ts'
 import { hex, unhex } from '../target.ts'
 import type { Answer } from '../../src/point/handler.ts'
@@ -145,9 +145,10 @@ export function handlerTarget (): Target<HandlerMessage> {
 function makeMessage (choice: Choice, cookies: Array<{ namespace: string, cookie: Uint8Array }>): HandlerMessage {
   const { who, more, mutations } = choice
   const { peerId, address } = PEERS[who % PEERS.length] as typeof PEERS[number]
-  const { fields, isSound } = requestOf(choice, cookies)
+  const { message, isSound } = requestOf(choice, cookies)
   const reads = READS[more % READS.length]
-  const request = mutated(fields, mutations, someRequest(choice)).subarray(0, MAX_REQUEST)
+  const other = (): Uint8Array => Message.encode(requestOf({ ...choice, what: more % 20, who: more }, []).message)
+  const request = mutated(Message.encode(message), other, MESSAGE, mutations).subarray(0, MAX_REQUEST)
 
   return {
     pass: more % 7 === 0 ? more % 5 : 0,

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import protobuf from 'protobufjs'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { RemotePoint } from '../../src/client/remote-point.ts'
+import { decodeStrictly, decodeRequest } from '../../src/point/codec.ts'
+import { MessageDecoder } from '../../src/point/message-decoder.ts'
+import { decodeWatchRequest } from '../../src/point/watch/codec.ts'
+import { RendezvousError } from '../../src/protocol/errors.ts'
+import { Message } from '../../src/protocol/message.ts'
+import { WatchRequest } from '../../src/protocol/watch.ts'
+import { mutated } from '../fields.ts'
+import { MESSAGE, NAMESPACES, pageOf, requestOf } from '../messages.ts'
+import { PEERS } from '../pool.ts'
+import { hex, unhex } from '../target.ts'
+import type { Nesting } from '../fields.ts'
+import type { Choice, Target } from '../target.ts'
+import type { PeerId } from '@libp2p/interface'
+
+interface DecoderMessage {
+  decoder: keyof typeof DECODERS
+  bytes: string
+  /** How many registrations are asked for, or for how many seconds, or bytes that come at a time. */
+  number: number
+}
+
+const WATCH_REQUEST: Nesting = { 1: {}, 2: {}, 3: {} }
+const FRAMES: Nesting = {}
+
+/** Milliseconds: each message has at most some kilobytes. */
+const PATIENCE = 2_000
+
+/** Another reader of the same schema. */
+function elsewhere (file: string, type: string): protobuf.Type {
+  return protobuf.parse(readFileSync(new URL(`../../proto/${file}`, import.meta.url), 'utf8'), { keepCase: true }).root.lookupType(type)
+}
+
+const SpecifiedMessage = elsewhere('rendezvous.proto', 'Message')
+const SpecifiedWatchRequest = elsewhere('watch.proto', 'WatchRequest')
+
+/** What a point or a client reads. Each takes its message, or refuses it as it is to be refused; nothing else happens. */
+const DECODERS = {
+  request: (bytes: Uint8Array) => {
+    const read = attempt(['InvalidMessageError'], () => decodeStrictly(bytes))
+
+    if (read == null) {
+      assert.equal(attempt(['InvalidMessageError'], () => decodeRequest(bytes)), undefined, 'a malformed message is a request')
+
+      return
+    }
+
+    attempt(['InvalidMessageError'], () => decodeRequest(new Uint8ArrayList(bytes.subarray(0, 3), bytes.subarray(3))))
+    assertReadAs(read, SpecifiedMessage, bytes)
+  },
+
+  watch: (bytes: Uint8Array) => {
+    const read = attempt(['InvalidMessageError'], () => decodeWatchRequest(bytes))
+
+    if (read != null) {
+      assertReadAs(WatchRequest.decode(bytes), SpecifiedWatchRequest, bytes)
+    }
+  },
+
+  listing: async (bytes: Uint8Array, limit: number) => {
+    const page = await refused(async () => pointThatSays(bytes).discover(NAMESPACES[0], limit, undefined))
+
+    if (page != null) {
+      assert.ok(page.registrations.length <= limit, 'more is listed than was asked for')
+      assert.ok(page.cookie == null || (page.cookie.byteLength > 0 && page.cookie.byteLength <= 1_024 && page.cookie.buffer.byteLength === page.cookie.byteLength), 'the cookie')
+    }
+  },
+
+  grant: async (bytes: Uint8Array, seconds: number) => {
+    const ttl = (1 + seconds) * 1_000
+    const record = { envelope: PEERS[0]!.envelopes[0] as Uint8Array, inOtherForm: async () => PEERS[0]!.envelopes[1] as Uint8Array }
+    const granted = await refused(async () => pointThatSays(bytes).register('ns-0', record as any, ttl))
+    assert.ok(granted == null || (granted > 0 && granted <= ttl), `${granted} ms are granted where ${ttl} were asked for`)
+  },
+
+  frames: (bytes: Uint8Array, chunk: number) => {
+    const decoder = new MessageDecoder(1_000)
+    const messages: string[] = []
+    const error = attempt(['InvalidDataLengthError', 'InvalidDataLengthLengthError'], () => {
+      for (let at = 0; at < bytes.byteLength; at += 1 + chunk) {
+        decoder.push(bytes.subarray(at, at + 1 + chunk))
+
+        for (let message; (message = decoder.take()) != null;) {
+          messages.push(hex(message.subarray()))
+        }
+      }
+
+      return decoder.isInside ? 'inside' : 'between'
+    })
+    const expected = framesOf(bytes, 1_000)
+    assert.deepEqual([messages, error], expected, 'the messages in a stream')
+  }
+}
+
+/** What is in a stream, said simply. */
+function framesOf (bytes: Uint8Array, max: number): [string[], 'inside' | 'between' | undefined] {
+  const messages: string[] = []
+  let at = 0
+
+  while (at < bytes.byteLength) {
+    const end = bytes.subarray(at, at + 9).findIndex(byte => byte < 128)
+
+    if (end === -1) {
+      // a length of more bytes than any has
+      return [messages, bytes.byteLength - at > 5 ? undefined : 'inside']
+    }
+
+    if (end > 0 && bytes[at + end] === 0) {
+      // longer than it has to be, as multiformats' unsigned varints may not be
+      return [messages, undefined]
+    }
+
+    const length = [...bytes.subarray(at, at + end + 1)].reduceRight((length, byte) => length * 128 + (byte & 127), 0)
+
+    if (length > max) {
+      return [messages, undefined]
+    }
+
+    at += end + 1
+
+    if (at + length > bytes.byteLength) {
+      return [messages, 'inside']
+    }
+
+    messages.push(hex(bytes.subarray(at, at += length)))
+  }
+
+  return [messages, 'between']
+}
+
+/** Both decoders, of requests and of responses, and what takes messages out of a stream. */
+export function decodersTarget (): Target<DecoderMessage> {
+  return {
+    begin: () => ({
+      message: makeMessage,
+
+      send: async ({ decoder, bytes, number }) => {
+        const begun = performance.now()
+        await DECODERS[decoder](unhex(bytes), number)
+        assert.ok(performance.now() - begun < PATIENCE, `${decoder} takes longer than ${PATIENCE} ms`)
+      }
+    })
+  }
+}
+
+function makeMessage (choice: Choice): DecoderMessage {
+  const { what, which, more, mutations } = choice
+  const decoder = Object.keys(DECODERS)[what % 5] as keyof typeof DECODERS
+  const [make, nesting] = MAKERS[decoder]
+  const message = mutated(make(choice), () => make({ ...choice, which: more, more: which }), nesting, mutations)
+
+  return { decoder, bytes: hex(message), number: more % 12 }
+}
+
+const bytes = (choice: Choice): Uint8Array => Message.encode(requestOf({ ...choice, what: choice.more % 20 }, []).message)
+
+const MAKERS: Record<keyof typeof DECODERS, [make: (choice: Choice) => Uint8Array, nesting: Nesting]> = {
+  request: [bytes, MESSAGE],
+  watch: [({ which, more }) => WatchRequest.encode([
+    { subscribe: { id: more, ns: NAMESPACES[which % NAMESPACES.length] as string, cookie: new Uint8Array(more % 20) } },
+    { unsubscribe: { id: more } },
+    { presence: { live: more % 2 === 0 } }
+  ][which % 3] as WatchRequest), WATCH_REQUEST],
+  listing: [choice => Message.encode(pageOf(choice, NAMESPACES[0])), MESSAGE],
+  grant: [({ which, more }) => Message.encode({
+    type: Message.MessageType.REGISTER_RESPONSE,
+    registerResponse: which % 4 === 3 ? { status: STATUSES[more % STATUSES.length] as Message.ResponseStatus, statusText: NAMESPACES[more % NAMESPACES.length] as string } : { status: Message.ResponseStatus.OK, ttl: BigInt(more % 20) }
+  }), MESSAGE],
+  // lengths and what they are of, without tags: a field of it reads as one of a message, mostly
+  frames: [choice => {
+    const frames = [bytes(choice), new Uint8Array(), new Uint8Array(choice.more % 1_100)].slice(choice.which % 3)
+
+    return Buffer.concat(frames.flatMap(frame => [frame.byteLength < 128 ? Uint8Array.of(frame.byteLength) : Uint8Array.of(frame.byteLength & 127 | 128, frame.byteLength >> 7), frame]))
+  }, FRAMES]
+}
+
+const STATUSES = Object.values(Message.ResponseStatus).filter(status => typeof status === 'string')
+
+/** A point whose every response is this. */
+function pointThatSays (response: Uint8Array): RemotePoint {
+  const turn = { request: async () => new Uint8ArrayList(response), tell: async () => {}, reset: () => {} }
+
+  return new RemotePoint(PEERS[0]?.peerId as PeerId, {
+    isIdle: true,
+    step: async (work: any) => work(turn),
+    close: () => {}
+  } as any, (() => {}) as any)
+}
+
+function attempt <T> (refusals: string[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (err: any) {
+    if (!refusals.includes(err.name)) {
+      throw err
+    }
+  }
+}
+
+async function refused <T> (ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (err: any) {
+    if (err.name !== 'ProtocolError' && !(err instanceof RendezvousError)) {
+      throw err
+    }
+  }
+}
+
+function assertReadAs (read: unknown, type: protobuf.Type, bytes: Uint8Array): void {
+  const other = type.toObject(type.decode(bytes), { longs: String, enums: String, arrays: false })
+  assert.deepEqual(plain(read), plain(other), 'another library reads something else')
+}
+
+/** The same for both: numbers as text, bytes as hex, and no empty lists. */
+function plain (value: any): unknown {
+  if (value instanceof Uint8Array) {
+    return hex(value)
+  } else if (Array.isArray(value)) {
+    return value.map(plain)
+  } else if (typeof value === 'object' && value != null) {
+    return Object.fromEntries(Object.entries(value).filter(([, value]) => value != null && !(Array.isArray(value) && value.length === 0)).map(([name, value]) => [name, plain(value)]))
+  }
+
+  return typeof value === 'boolean' ? value : String(value)
+}
