@@ -25,6 +25,8 @@ interface Header extends Pick<LogEntry, 'numbers' | 'domain' | 'network'> {
   length?: number
 }
 
+const DOMAINS: unknown[] = [undefined, 'libp2p-peer-record', 'libp2p-routing-state'] satisfies Array<RecordDomain | undefined>
+
 /** The name is that of the key: a value that got under another one is corrupt as well. */
 export function encodeEntry (name: string, { bytes, otherRecord, ...fields }: LogEntry): Uint8Array {
   const header: Header = otherRecord == null ? fields : { ...fields, length: bytes.byteLength }
@@ -50,7 +52,13 @@ export function decodeEntry (name: string, value: Uint8Array): LogEntry | undefi
   }
 
   const start = HEADER + view.getUint16(HEADER_LENGTH)
-  const { length, ...fields } = JSON.parse(new TextDecoder().decode(value.subarray(HEADER, start))) as Header
+  const header = parseHeader(value.subarray(HEADER, start))
+
+  if (header == null) {
+    return
+  }
+
+  const { length, ...fields } = header
   const end = length == null ? value.byteLength : start + length
 
   return {
@@ -58,6 +66,31 @@ export function decodeEntry (name: string, value: Uint8Array): LogEntry | undefi
     bytes: copy(value, start, end),
     otherRecord: length == null ? undefined : copy(value, end, value.byteLength)
   }
+}
+
+/** Undefined when it is none that this version can make use of: one such entry is not to keep a store from starting. */
+function parseHeader (bytes: Uint8Array): Header | undefined {
+  let header: Partial<Record<keyof Header, unknown>> | null
+
+  try {
+    header = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return
+  }
+
+  const { numbers, domain, network, length } = header ?? {}
+
+  if (isNumbers(numbers) && DOMAINS.includes(domain) && ['string', 'undefined'].includes(typeof network) && (length == null || isLength(length))) {
+    return header as Header
+  }
+}
+
+function isNumbers (value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && Number.isFinite(value[0]) && Number.isSafeInteger(value[1])
+}
+
+function isLength (value: unknown): boolean {
+  return Number.isSafeInteger(value) && value as number >= 0
 }
 
 /**

@@ -362,7 +362,7 @@ class DatastoreStore implements PersistentStore {
   }
 
   /**
-   * When it is not known which sequence numbers were given out, a new life begins: the order stays, but
+   * When it is not known which sequence numbers were given out, or one was twice, a new life begins: the order stays, but
    * the cursors of before become invalid, for they might hide something. The numbers are written before
    * the range is, so that a crash in the midst of it makes the next start do the same again.
    */
@@ -422,5 +422,5 @@ function covers ({ origin, last }: SequenceRange, registrations: StoredRegistrat
   const first = registrations[0]?.sequence ?? last
   const newest = registrations.at(-1)?.sequence ?? last
 
-  return first >= origin && newest <= last
+  return first >= origin && newest <= last && registrations.every(({ sequence }, i) => i === 0 || sequence > (registrations[i - 1] as StoredRegistration).sequence)
 }

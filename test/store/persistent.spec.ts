@@ -3,6 +3,7 @@ import { MemoryDatastore } from 'datastore-core'
 import { LevelDatastore } from 'datastore-level'
 import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { encodeEntry } from '../../src/store/log-entry.ts'
 import { persistentStore } from '../../src/store/persistent.ts'
 import { temporaryDirectory } from './stores.ts'
 import { ORIGIN } from '../fixtures/origin.ts'
@@ -769,6 +770,48 @@ describe('persistentStore with corrupt entries', () => {
       expect(reports).to.deep.equal([{ key: key.toString(), value: await datastore.get(key) }])
     })
   }
+
+  it.each<[string, object | string]>([
+    ['is no JSON', '{'],
+    ['is nothing', 'null'],
+    ['has no numbers', {}],
+    ['has too few numbers', { numbers: [1] }],
+    ['has an end that is none', { numbers: ['1', 5] }],
+    ['has a sequence number that is none', { numbers: [1, 1.5] }],
+    ['has a sequence number beyond all that are safe', { numbers: [1, 2 ** 60] }],
+    ['has a form that is not known', { numbers: [1, 5], domain: 'another' }],
+    ['has a network that is no text', { numbers: [1, 5], network: 7 }],
+    ['has a length that is none', { numbers: [1, 5], length: -1 }]
+  ])('skips an entry whose header %s, though its checksum is right', async (_, header) => {
+    const datastore = new ControlledDatastore()
+    const before = await open(datastore)
+    await register(before, 'a', 'peer')
+    await before.stop?.()
+    const name = 'registrations/a@strange'
+    const stringify = vi.spyOn(JSON, 'stringify').mockReturnValue(typeof header === 'string' ? header : JSON.stringify(header))
+    await datastore.put(new Key(`/rendezvous/${name}`), encodeEntry(name, { numbers: [1, 5], bytes: new Uint8Array(1) }))
+    stringify.mockRestore()
+    const after = await open(datastore)
+
+    expect(await listing(after)).to.deep.equal(['a peer peer 3600000'])
+    expect(after.corruptEntries).to.equal(1)
+  })
+
+  it('begins a new life where two entries have the same sequence number, with both', async () => {
+    const datastore = new ControlledDatastore()
+    const before = await open(datastore)
+    await register(before, 'a', 'peer')
+    const [registration] = (await list(before))?.registrations as [StoredRegistration]
+    await before.stop?.()
+    const name = 'registrations/a@other'
+    await datastore.put(new Key(`/rendezvous/${name}`), encodeEntry(name, { numbers: [registration.expires, registration.sequence], bytes: new TextEncoder().encode('other') }))
+    const after = await open(datastore)
+    const page = await list(after)
+
+    expect(page?.registrations.map(({ peer }) => peer).sort()).to.deep.equal(['other', 'peer'])
+    expect(new Set(page?.registrations.map(({ sequence }) => sequence)).size).to.equal(2)
+    expect(await list(after, { after: registration.sequence })).to.equal(undefined)
+  })
 
   it('skips a value under the key of another, and keys it does not know', async () => {
     const datastore = new ControlledDatastore()
