@@ -186,6 +186,11 @@ export function mutated (message: Uint8Array, other: () => Uint8Array, nesting: 
   return raw.reduce((bytes, [kind, place, value]) => (RAW[kind % KINDS - MUTATIONS.length] as typeof RAW[number])(bytes, place, value), encode(fields))
 }
 
+/** Bytes that are no message, with these changes. */
+export function mutatedBytes (bytes: Uint8Array, mutations: readonly Mutation[]): Uint8Array {
+  return mutations.reduce((bytes, [kind, place, value]) => (RAW[kind % RAW.length] as typeof RAW[number])(bytes, place * 7 + kind, value), bytes)
+}
+
 function bytesOf ({ content }: Field): Uint8Array {
   return content instanceof Uint8Array ? content : typeof content === 'bigint' ? varint(content) : encode(content)
 }
