@@ -1,6 +1,6 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import { Message } from '../protocol/message.ts'
-import { BYTES, fieldsOf, strictReader, VARINT } from '../protocol/patches/protons.ts'
+import { BYTES, fieldsOf, SHORT, strictReader, VARINT } from '../protocol/patches/protons.ts'
 import type { Shape } from '../protocol/patches/protons.ts'
 import type { Codec } from 'protons-runtime'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -11,12 +11,12 @@ const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT }
 
 /** The types of proto/rendezvous.proto. */
 export const MESSAGE: Shape = {
-  1: VARINT,
+  1: SHORT,
   2: REGISTER,
-  3: { 1: VARINT, 2: BYTES, 3: VARINT },
+  3: { 1: SHORT, 2: BYTES, 3: VARINT },
   4: { 1: BYTES },
   5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: VARINT },
-  6: { 1: [REGISTER], 2: BYTES, 3: VARINT, 4: BYTES }
+  6: { 1: [REGISTER], 2: BYTES, 3: SHORT, 4: BYTES }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { equals } from 'uint8arrays/equals'
-import { BYTES, fieldsOf, VARINT } from './patches/protons.ts'
+import { BYTES, fieldsOf, SHORT, VARINT } from './patches/protons.ts'
 import { keyProblem } from './public-key.ts'
 import type { AbortOptions, PeerId, PrivateKey, PublicKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -91,7 +91,7 @@ export interface UncertifiedRecord {
  * RFC 0002: the public key (its type and its bytes), the payload's type, the payload, the signature. Other implementations
  * refuse a record whose fields are of other types, and rust-libp2p with it all that is listed beside.
  */
-const ENVELOPE: Shape = { 1: { 1: VARINT, 2: BYTES }, 2: BYTES, 3: BYTES, 5: BYTES }
+const ENVELOPE: Shape = { 1: { 1: SHORT, 2: BYTES }, 2: BYTES, 3: BYTES, 5: BYTES }
 
 /** RFC 0003: the peer id, the sequence number, and for each address a message that holds it. */
 const PEER_RECORD: Shape = { 1: BYTES, 2: VARINT, 3: [{ 1: BYTES }] }

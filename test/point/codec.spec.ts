@@ -4,7 +4,7 @@ import protobuf from 'protobufjs'
 import { describe, expect, it } from 'vitest'
 import { decodeRequest, decodeStrictly, MESSAGE } from '../../src/point/codec.ts'
 import { Message } from '../../src/protocol/message.ts'
-import { BYTES, VARINT } from '../../src/protocol/patches/protons.ts'
+import { BYTES, SHORT, VARINT } from '../../src/protocol/patches/protons.ts'
 import * as requests from '../fixtures/requests.ts'
 import type { Shape } from '../../src/protocol/patches/protons.ts'
 
@@ -188,7 +188,7 @@ describe('the schema', () => {
 
       const content = field.resolvedType instanceof protobuf.Type
         ? shapeOf(field.resolvedType)
-        : field.type === 'string' || field.type === 'bytes' ? BYTES : VARINT
+        : field.type === 'string' || field.type === 'bytes' ? BYTES : field.type === 'uint64' ? VARINT : SHORT
 
       return [field.id, field.repeated ? [content] : content]
     })) as Shape
@@ -356,6 +356,18 @@ describe('malformed messages', () => {
     ['a tag that does not end', [0x80, 0x80]]
   ])('is refused: %s', (_, message) => {
     expect(() => decodeStrictly(Uint8Array.from(message))).toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
+  })
+
+  it.each([
+    // what generated decoders take for the end of such a number is ten bytes from its beginning
+    ['a type', [0x08, 0x82, 0x80, 0x80, 0x80, 0x80, 0x00, 0x22, 3, 0x0a, 1, 0x61]],
+    ['a type, with fields that only some see', [0x08, 0x82, 0x80, 0x80, 0x80, 0x80, 0x00, 0x7a, 1, 0x61, 0x22, 0x22, 3, 0x0a, 1, 0x61]],
+    ['a tag', [0xa2, 0x80, 0x80, 0x80, 0x80, 0x00, 3, 0x0a, 1, 0x61, 0x08, 2]],
+    ['a length', [0x08, 2, 0x22, 0x83, 0x80, 0x80, 0x80, 0x80, 0x00, 0x0a, 1, 0x61, 0x7a, 4, 0, 0, 0, 0]],
+    ['an unknown tag', [0x08, 2, 0xfa, 0x80, 0x80, 0x80, 0x80, 0x00, 0, 0, 0, 0, 0x22, 3, 0x0a, 1, 0x61]],
+    ['the length of something unknown', [0x08, 2, 0x7a, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 0x61, 0x22, 3, 0x0a, 1, 0x61]]
+  ])('is refused: more bytes than a number of 32 bits has, for %s', (_, message) => {
+    expect(() => decodeStrictly(Uint8Array.from(message))).toThrow(expect.objectContaining({ message: expect.stringMatching('more bytes') }))
   })
 
   it('groups inside groups end with the message, not with the stack', () => {

@@ -1,4 +1,4 @@
-import { BYTES, VARINT } from '../../protocol/patches/protons.ts'
+import { BYTES, SHORT } from '../../protocol/patches/protons.ts'
 import { WatchRequest as Message } from '../../protocol/watch.ts'
 import { decodeAs } from '../codec.ts'
 import type { Shape } from '../../protocol/patches/protons.ts'
@@ -6,9 +6,9 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** The types of WatchRequest in proto/watch.proto. */
 const WATCH_REQUEST: Shape = {
-  1: { 1: VARINT, 2: BYTES, 3: BYTES },
-  2: { 1: VARINT },
-  3: { 1: VARINT }
+  1: { 1: SHORT, 2: BYTES, 3: BYTES },
+  2: { 1: SHORT },
+  3: { 1: SHORT }
 }
 
 /** What a peer asks for, as it was sent. */

@@ -21,11 +21,18 @@ export function strictReader (message: Uint8Array): Reader {
 export const VARINT = 0
 export const BYTES = 2
 
+/**
+ * A number of 32 bits: an enum, a uint32, a bool. Where one has more than five bytes, its reader takes it to have
+ * ten, and goes on elsewhere than others do.
+ */
+export const SHORT = 'short'
+const MAX_SHORT_LENGTH = 5
+
 /** What nobody writes any more. */
 const START_GROUP = 3
 
 /** The content of a field: a number, bytes or a string, or a message of its own. */
-type Content = typeof VARINT | typeof BYTES | Shape
+type Content = typeof VARINT | typeof SHORT | typeof BYTES | Shape
 
 /** What a message holds under each field number. In an array: any number of times, otherwise once at the most. */
 export interface Shape {
@@ -53,7 +60,7 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
   const fields: number[] = []
 
   while (input.pos < end) {
-    const tag = input.uint32()
+    const tag = readShort(input)
     const field = tag >>> 3
     const wireType = tag & 7
     const expected = shape[field]
@@ -67,17 +74,21 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
       throw new TypeError(`field ${field} is there twice`)
     }
 
+    if (content != null && wireType !== (content === VARINT || content === SHORT ? VARINT : BYTES)) {
+      throw new TypeError(`field ${field} has the wrong type`)
+    }
+
     fields.push(field)
 
-    if (content == null) {
+    if (content === SHORT) {
+      readShort(input)
+    } else if (wireType !== BYTES) {
       input.skipType(wireType)
-    } else if (wireType !== (typeof content === 'number' ? content : BYTES)) {
-      throw new TypeError(`field ${field} has the wrong type`)
-    } else if (typeof content === 'number') {
-      input.skipType(wireType)
-    } else {
-      const length = input.uint32()
+    } else if (typeof content === 'object') {
+      const length = readShort(input)
       readFields(input, input.pos + length, content)
+    } else {
+      input.skip(readShort(input))
     }
 
     if (input.pos > end) {
@@ -86,6 +97,17 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
   }
 
   return fields
+}
+
+function readShort (input: Reader): number {
+  const start = input.pos
+  const value = input.uint32()
+
+  if (input.pos - start > MAX_SHORT_LENGTH) {
+    throw new RangeError('a number of 32 bits has more bytes than it can')
+  }
+
+  return value
 }
 
 function isRepeated (content: Shape[number] | undefined): content is readonly [Content] {
