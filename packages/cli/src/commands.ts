@@ -64,18 +64,19 @@ export const commands: Record<string, CommandInit> = {
     run: async ([point, namespace], values, context) => (await import('./discover.ts')).runDiscover(point, namespace, values, context)
   },
   watch: {
-    summary: 'show the peers of a namespace as they are found, until Ctrl-C',
-    details: 'It asks again at each interval. A peer that unregisters or goes away is shown as expired when the lifetime ends that its registration had when it was last listed.',
+    summary: 'show the peers of a namespace as they come and go, until Ctrl-C',
+    details: 'A point that speaks the watch protocol tells of both as it happens. Any other is asked again at each interval, and a peer that has left is shown as expired when the lifetime ends that its registration had when it was last listed.',
     arguments: { ...POINT, ...NAMESPACE },
     flags: watchFlags,
     examples: [
       ['watch POINT my-app', ''],
-      ['watch POINT my-app --interval 2s', 'sooner']
+      ['watch POINT my-app --interval 2s', 'sooner, where the point does not tell']
     ],
     run: async ([point, namespace], values, context) => (await import('./watch.ts')).runWatch(point, namespace, values, context)
   },
   register: {
     summary: 'register under a namespace and stay registered until Ctrl-C',
+    details: 'If it ends without a word, a point that speaks the watch protocol ends the registration soon after the connection is gone; at any other it stays until its lifetime ends.',
     arguments: { ...POINT, ...NAMESPACE },
     flags: registerFlags,
     examples: [

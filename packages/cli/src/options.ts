@@ -40,7 +40,7 @@ export const discoverFlags = {
 } as const
 
 export const watchFlags = {
-  interval: { type: duration, help: 'how often to ask', default: '10s' },
+  interval: { type: duration, help: 'how often to ask a point that does not tell by itself', default: '10s' },
   ...filterFlags,
   ...clientFlags
 } as const

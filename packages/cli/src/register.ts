@@ -87,7 +87,7 @@ export async function runRegister (point: Multiaddr, namespace: string, values: 
         output.print('Unregistered')
       }
     } catch {
-      output.note(`The point could not be told; the registration ends by itself in ${formatDuration(Math.max(0, Number(latest?.expires) - Date.now()))}`)
+      output.note(`The point could not be told; the registration ends by itself in ${formatDuration(Math.max(0, Number(latest?.expires) - Date.now()))} at the latest`)
     }
 
     return 0

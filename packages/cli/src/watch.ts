@@ -16,9 +16,8 @@ export const DEFAULT_INTERVAL = 10_000
  */
 export async function runWatch (point: Multiaddr, namespace: string, values: FlagValues<WatchFlags>, context: CommandContext): Promise<number> {
   const { output, signal } = context
-  const discoverInterval = values.interval ?? DEFAULT_INTERVAL
 
-  return withPoint({ point, values, client: { discoverInterval, ...discoverFilter(values) } }, context, async ({ client }) => {
+  return withPoint({ point, values, client: { discoverInterval: values.interval ?? DEFAULT_INTERVAL, ...discoverFilter(values) } }, context, async ({ client }) => {
     // watching tries again whatever happens, so a refusal would go unseen
     await client.discoverPage(namespace, { point, signal, limit: 1 })
 
@@ -38,7 +37,7 @@ export async function runWatch (point: Multiaddr, namespace: string, values: Fla
       }
     }
 
-    const waiting = `Watching "${clean(namespace)}", asking every ${formatDuration(discoverInterval)}; Ctrl-C ends it`
+    const waiting = `Watching "${clean(namespace)}"; Ctrl-C ends it`
     output.progress(waiting)
 
     try {

@@ -14,7 +14,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Key } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rendezvousClient } from 'libp2p-rendezvous'
 import { openDataDirectory } from '../src/data-directory.ts'
 import { build, endPrograms, PATIENCE, Program, ROOT, run } from './program.ts'
@@ -440,15 +440,46 @@ describe('the other commands', () => {
     ])
   })
 
-  it('renew a registration, and use the identity they are given', async () => {
-    const { overTcp } = await startPoint('--min-ttl', '1s', '--default-ttl', '1s')
+  // neither the interval nor the end of a lifetime is in sight
+  it('show peers that come, that leave, and that are killed, as it happens', async () => {
+    const { ready, overTcp } = await startPoint('--presence-grace', '1s', '--http', '127.0.0.1:0')
+    const watch = new Program(['watch', overTcp, 'my-app', '--interval', '1h'])
+    await expect.poll(() => watch.stderr, { timeout: PATIENCE }).toContain('Watching "my-app"; Ctrl-C ends it')
+    const metric = async (name: string): Promise<number> => Number(new RegExp(`^libp2p_rendezvous_point_${name} (\\d+)$`, 'm').exec(await (await fetch(`${ready.http}/metrics`)).text())?.[1])
+    await expect.poll(async () => metric('subscriptions'), { timeout: PATIENCE }).toBe(1)
+
+    for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+      vi.stubEnv('DEBUG', 'libp2p:rendezvous:*')
+      const register = new Program(['register', overTcp, 'my-app'])
+      vi.unstubAllEnvs()
+      const { peerId } = await register.event()
+      expect(await watch.event()).to.include({ event: 'found', peerId })
+      // it has said that it is live, and the point has heard it
+      await expect.poll(() => register.stderr, { timeout: PATIENCE }).toContain('has 1 registrations of this node')
+      await register.end(signal)
+      expect(await watch.event()).to.include({ event: 'expired', peerId, namespace: 'my-app' })
+    }
+
+    expect(await metric('wake_ups_total')).to.be.at.least(4)
+    expect(await metric('updates_total')).to.be.at.least(5)
+    expect(await metric('update_bytes_total')).to.be.above(0)
+    expect(await watch.end('SIGINT')).to.include({ code: 0 })
+  })
+
+  it('renew a registration that a point has lost, and use the identity they are given', async () => {
+    const { point, overTcp } = await startPoint()
     const identity = join(directory, 'node.key')
     const { peerId } = JSON.parse((await run('id', '--identity', identity)).stdout[0] ?? '')
-    const register = new Program(['register', overTcp, 'my-app', '--ttl', '1s', '--identity', identity, '--announce', '/dns4/node.example.com/tcp/4001'])
+    const register = new Program(['register', overTcp, 'my-app', '--identity', identity, '--announce', '/dns4/node.example.com/tcp/4001'])
 
     const registered = await register.event()
     expect(registered).to.include({ event: 'registered', peerId })
     expect(registered.addresses).to.deep.equal([`/dns4/node.example.com/tcp/4001/p2p/${peerId}`])
+
+    await point.end('SIGKILL')
+    await rm(join(directory, 'point', 'registrations'), { recursive: true })
+    const again = new Program(['point', '--json', '--listen', overTcp.replace(/\/p2p\/.*/, ''), '--data', join(directory, 'point')])
+    await again.event()
     expect(await register.event()).to.include({ event: 'renewed', peerId })
   })
 

@@ -336,7 +336,11 @@ describe('help', () => {
   })
 
   it('of watch says when a peer that leaves is seen', () => {
-    expect(help('watch').replaceAll(/\s+/g, ' ')).to.include('A peer that unregisters or goes away is shown as expired when the lifetime ends that its registration had when it was last listed.')
+    expect(help('watch').replaceAll(/\s+/g, ' ')).to.include('tells of both as it happens. Any other is asked again at each interval, and a peer that has left is shown as expired when the lifetime ends that its registration had when it was last listed.')
+  })
+
+  it('of register says what becomes of a registration whose program was killed', () => {
+    expect(help('register').replaceAll(/\s+/g, ' ')).to.include('ends the registration soon after the connection is gone')
   })
 })
 
