@@ -63,16 +63,18 @@ export class Unsent {
   outbox (connection: object, network: Network, drop: () => void): Outbox {
     const state = this.#stateOf(connection)
     let isKept = false
+    let isWanted = false
 
-    const room = (): MaybePromise<void> => {
-      if (isKept) {
+    const keep = (): MaybePromise<void> => {
+      // who waits in vain, because the stream has ended meanwhile, would keep it for ever
+      if (isKept || !isWanted) {
         return
       }
 
       if (state.bytes >= this.#maxOfConnection) {
         state.room ??= Promise.withResolvers()
 
-        return state.room.promise.then(room)
+        return state.room.promise.then(keep)
       }
 
       isKept = true
@@ -80,8 +82,14 @@ export class Unsent {
     }
 
     return {
-      room,
+      room: () => {
+        isWanted = true
+
+        return keep()
+      },
       settle: () => {
+        isWanted = false
+
         if (isKept) {
           isKept = false
           free(state, this.#maxOfConnection)

@@ -122,4 +122,17 @@ describe('a connection with much to read', () => {
 
     expect(dropped).toEqual(['a'])
   })
+
+  it('keeps no room for a stream that ended while it waited for it', async () => {
+    const { of } = outboxes(new Unsent(Infinity, 1))
+    const connection = {}
+    const [first, ended, third] = [of('first', NETWORK, connection), of('ended', NETWORK, connection), of('third', NETWORK, connection)]
+    expect(first.room()).toBeUndefined()
+    const waiting = ended.room()
+    expect(waiting).toBeInstanceOf(Promise)
+    ended.settle()
+    first.settle()
+    await waiting
+    expect(third.room()).toBeUndefined()
+  })
 })
