@@ -1,17 +1,21 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { setPriority } from 'node:os'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { generateKeyPair, publicKeyFromRaw } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id'
+import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { multiaddr } from '@multiformats/multiaddr'
 import { PROTOCOL_ID } from 'libp2p-rendezvous'
 import { Message } from '../dist/protocol/message.js'
 import { sealPeerRecord } from '../dist/protocol/peer-record.js'
 import { discover, framed, rawPeer } from './raw-requests.ts'
-import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, PrivateKey, RSAPublicKey, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A peer that means harm, as fast as it can, until it is killed. */
 interface Hostile {
   node: Libp2p
+  address: Multiaddr
   privateKey: PrivateKey
   /** The connection to the point: another one when the last was closed. */
   connection: () => Promise<Connection>
@@ -24,6 +28,9 @@ const STREAMS = 32
 
 /** Node has no code of its own for the signatures of such a key: each takes milliseconds to verify. */
 const SLOW_KEY = 'registers with a new secp256k1 record'
+
+/** It gets only what its implementation can read, of which there is none. */
+const RARE_FORM = 'asks, as rust, for one of a form that nobody has'
 
 export const ATTACKS: Record<string, Attack> = {
   'does nothing': async () => new Promise(() => {}),
@@ -40,6 +47,22 @@ export const ATTACKS: Record<string, Attack> = {
 
     await new Promise(() => {})
   },
+  [RARE_FORM]: async peer => flood(peer, 1, () => discover('of-1000', 1n)),
+  'asks on fifty connections and never reads': async ({ address }) => {
+    const peers = await Promise.all(Array.from({ length: 50 }, async (_, i) => rawPeer({ localAddress: `127.9.${i}.1` })))
+
+    for (const peer of peers) {
+      const connection = await peer.dial(address)
+
+      for (let i = 0; i < 20; i++) {
+        const stream = await connection.newStream(PROTOCOL_ID, { maxOutboundStreams: Infinity })
+        stream.pause()
+        stream.send(discover('of-1000'))
+      }
+    }
+
+    await new Promise(() => {})
+  },
   'registers with a new record each time': async peer => flood(peer, 1, registrations(await records(peer, 2))),
   [SLOW_KEY]: async peer => flood(peer, 1, registrations(await records(peer, 2, 1_000))),
   'registers with a new large record each time': async peer => flood(peer, 1, registrations(await records(peer, 128))),
@@ -49,6 +72,26 @@ export const ATTACKS: Record<string, Attack> = {
     forged.forEach(record => { record[record.length - 1]! ^= 1 })
 
     return flood(peer, 1, registrations(forged))
+  },
+  'registers with an RSA key of a long exponent': async peer => {
+    const record = longExponentRecord()
+
+    return flood(peer, 1, registrations([record]))
+  },
+  'resets streams before a protocol is agreed': async peer => {
+    while (true) {
+      try {
+        const { muxer } = await peer.connection() as unknown as { muxer: { createStream: () => Promise<Stream> } }
+
+        for (let i = 0; i < 50; i++) {
+          (await muxer.createStream()).abort(new Error('next'))
+        }
+
+        await turn()
+      } catch {
+        await delay(RECONNECT_PAUSE)
+      }
+    }
   },
   'opens streams and resets them': async peer => again(peer, stream => { stream.abort(new Error('next')) }),
   'opens streams and leaves them': async peer => again(peer, () => {}),
@@ -116,6 +159,19 @@ async function records ({ node, privateKey }: Hostile, addresses: number, count 
   return Promise.all(Array.from({ length: count }, async (_, i) => sealPeerRecord({ peerId: node.peerId, multiaddrs, sequence: BigInt(i) }, privateKey)))
 }
 
+/**
+ * Of a key with an exponent as long as its modulus, which takes a hundred times as long to verify. Nobody has
+ * signed with it: it is to be refused before that is found out.
+ */
+function longExponentRecord (): Uint8Array {
+  const { n } = generateKeyPairSync('rsa', { modulusLength: 3_072 }).publicKey.export({ format: 'jwk' })
+  const key = createPublicKey({ format: 'jwk', key: { kty: 'RSA', n, e: Buffer.alloc(384, 0x55).toString('base64url') } as any })
+  const publicKey = publicKeyFromRaw(key.export({ format: 'der', type: 'spki' }))
+  const record = new PeerRecord({ peerId: peerIdFromPublicKey(publicKey as RSAPublicKey), multiaddrs: [multiaddr('/ip4/192.0.2.1/tcp/1')], seqNumber: 1n })
+
+  return new RecordEnvelope({ publicKey, payloadType: PeerRecord.CODEC, payload: record.marshal(), signature: new Uint8Array(384) }).marshal()
+}
+
 function registrations (records: Uint8Array[]): () => Uint8Array {
   let i = 0
 
@@ -130,10 +186,11 @@ if (process.argv[1] === import.meta.filename) {
   // what it costs this process is not what is measured
   setPriority(19)
   const privateKey = await (attack === SLOW_KEY ? generateKeyPair('secp256k1') : generateKeyPair('Ed25519'))
-  const node = await rawPeer(privateKey)
+  const node = await rawPeer({ privateKey, ...(attack === RARE_FORM ? { userAgent: 'rust-libp2p/0.57.0' } : {}) })
   const connection = async (): Promise<Connection> => node.dial(multiaddr(address))
   const peer: Hostile = {
     node,
+    address: multiaddr(address),
     privateKey,
     connection,
     open: async () => (await connection()).newStream(PROTOCOL_ID, { maxOutboundStreams: Infinity, signal: AbortSignal.timeout(5_000) })

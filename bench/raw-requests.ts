@@ -1,3 +1,4 @@
+import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { lpStream } from '@libp2p/utils'
@@ -8,11 +9,22 @@ import { PROTOCOL_ID } from 'libp2p-rendezvous'
 import { Message } from '../dist/protocol/message.js'
 import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
 
+export interface RawPeerInit {
+  privateKey?: PrivateKey
+  /** The address of this machine that it connects from. */
+  localAddress?: string
+  /** What it is by its own account. */
+  userAgent?: string
+}
+
 /** A node that speaks the protocol by hand. */
-export async function rawPeer (privateKey?: PrivateKey): Promise<Libp2p> {
+export async function rawPeer ({ privateKey, localAddress, userAgent }: RawPeerInit = {}): Promise<Libp2p> {
   return createLibp2p({
     ...(privateKey == null ? {} : { privateKey }),
-    transports: [tcp()],
+    ...(userAgent == null ? {} : { nodeInfo: { userAgent }, services: { identify: identify() } }),
+    // handed on to Node's connect, which knows it
+    transports: [tcp(localAddress == null ? {} : { dialOpts: { localAddress } as object })],
+    connectionGater: { denyDialMultiaddr: () => false },
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false }

@@ -265,7 +265,15 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     const abandoned = new AbandonedStreams()
 
     onAbandoned(connection, () => {
-      if (abandoned.add(performance.now()) && connection.status === 'open') {
+      if (connection.status !== 'open') {
+        return
+      }
+
+      // for the peer, which may come back over another
+      this.#allowance?.stream(connection.remotePeer)
+      this.#endFlood(connection)
+
+      if (abandoned.add(performance.now())) {
         this.#metrics.disconnected('streams')
         this.#log('closed a connection of %p, which goes on opening streams for nothing', connection.remotePeer)
         connection.abort(new Error('The peer goes on opening streams for nothing'))

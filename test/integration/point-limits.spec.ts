@@ -584,6 +584,19 @@ describe('streams that are opened and reset', () => {
   })
 })
 
+describe('streams that are opened and reset, under a rateLimit', () => {
+  it('count for their peer like any other', async () => {
+    const { point, peer, connection } = await start({ rateLimit: { requests: 20, interval: 60_000 } })
+    const { muxer } = connection as unknown as { muxer: { createStream: () => Promise<Stream> } }
+
+    for (let i = 0; i < 70; i++) {
+      await muxer.createStream().then(stream => { stream.abort(new Error('changed my mind')) }, () => {})
+    }
+
+    await until(() => point.getConnections(peer.peerId).length === 0)
+  })
+})
+
 describe('fairConnections', () => {
   async function crowded (init: RendezvousPointInit): Promise<{ point: PointNode, from: (network: string) => Promise<Connection>, open: () => number }> {
     let network = ''
