@@ -15,7 +15,7 @@ export const MESSAGE: Shape = {
   2: REGISTER,
   3: { 1: SHORT, 2: BYTES, 3: VARINT },
   4: { 1: BYTES },
-  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: VARINT },
+  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: SHORT },
   6: { 1: [REGISTER], 2: BYTES, 3: SHORT, 4: BYTES }
 }
 
