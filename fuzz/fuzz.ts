@@ -3,13 +3,15 @@ import fc from 'fast-check'
 import { KINDS } from './fields.ts'
 import { decodersTarget } from './targets/decoders.ts'
 import { handlerTarget } from './targets/handler.ts'
+import { listingTarget } from './targets/listing.ts'
 import { logTarget } from './targets/log.ts'
 import type { Choice, Target } from './target.ts'
 
 export const TARGETS: Record<string, () => Target> = {
   handler: handlerTarget,
   decoders: decodersTarget,
-  log: logTarget
+  log: logTarget,
+  listing: listingTarget
 }
 
 /** Messages of which some break a rule, none of which can be left out. */

@@ -2,16 +2,15 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { RemotePoint } from '../../src/client/remote-point.ts'
 import { decodeStrictly, decodeRequest } from '../../src/point/codec.ts'
 import { MessageDecoder } from '../../src/point/message-decoder.ts'
 import { decodeWatchRequest } from '../../src/point/watch/codec.ts'
-import { RendezvousError } from '../../src/protocol/errors.ts'
 import { Message } from '../../src/protocol/message.ts'
 import { WatchRequest } from '../../src/protocol/watch.ts'
 import { mutated } from '../fields.ts'
 import { MESSAGE, NAMESPACES, pageOf, requestOf } from '../messages.ts'
 import { PEERS } from '../pool.ts'
+import { pointThatSays, refused } from '../remote.ts'
 import { hex, unhex } from '../target.ts'
 import type { Nesting } from '../fields.ts'
 import type { Choice, Target } from '../target.ts'
@@ -62,7 +61,7 @@ const DECODERS = {
   },
 
   listing: async (bytes: Uint8Array, limit: number) => {
-    const page = await refused(async () => pointThatSays(bytes).discover(NAMESPACES[0], limit, undefined))
+    const page = await refused(async () => pointThatSays(PEERS[0]?.peerId as PeerId, bytes).discover(NAMESPACES[0], limit, undefined))
 
     if (page != null) {
       assert.ok(page.registrations.length <= limit, 'more is listed than was asked for')
@@ -73,7 +72,7 @@ const DECODERS = {
   grant: async (bytes: Uint8Array, seconds: number) => {
     const ttl = (1 + seconds) * 1_000
     const record = { envelope: PEERS[0]!.envelopes[0] as Uint8Array, inOtherForm: async () => PEERS[0]!.envelopes[1] as Uint8Array }
-    const granted = await refused(async () => pointThatSays(bytes).register('ns-0', record as any, ttl))
+    const granted = await refused(async () => pointThatSays(PEERS[0]?.peerId as PeerId, bytes).register('ns-0', record as any, ttl))
     assert.ok(granted == null || (granted > 0 && granted <= ttl), `${granted} ms are granted where ${ttl} were asked for`)
   },
 
@@ -180,32 +179,11 @@ const MAKERS: Record<keyof typeof DECODERS, [make: (choice: Choice) => Uint8Arra
 
 const STATUSES = Object.values(Message.ResponseStatus).filter(status => typeof status === 'string')
 
-/** A point whose every response is this. */
-function pointThatSays (response: Uint8Array): RemotePoint {
-  const turn = { request: async () => new Uint8ArrayList(response), tell: async () => {}, reset: () => {} }
-
-  return new RemotePoint(PEERS[0]?.peerId as PeerId, {
-    isIdle: true,
-    step: async (work: any) => work(turn),
-    close: () => {}
-  } as any, (() => {}) as any)
-}
-
 function attempt <T> (refusals: string[], read: () => T): T | undefined {
   try {
     return read()
   } catch (err: any) {
     if (!refusals.includes(err.name)) {
-      throw err
-    }
-  }
-}
-
-async function refused <T> (ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask()
-  } catch (err: any) {
-    if (err.name !== 'ProtocolError' && !(err instanceof RendezvousError)) {
       throw err
     }
   }
