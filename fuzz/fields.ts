@@ -21,6 +21,8 @@ export interface Nesting {
 export type Mutation = readonly [kind: number, place: number, value: number]
 
 const VARINT = 0
+const FIXED64 = 1
+const FIXED32 = 5
 const BYTES = 2
 
 /** Around each width of a number that an implementation may have. */
@@ -42,7 +44,7 @@ export function field (number: number, content: Field['content']): Field {
   return { number, wireType: typeof content === 'bigint' ? VARINT : BYTES, content, padding: 0, excess: 0 }
 }
 
-/** Reads a message, as if what is wrong with it were not: of fields there are only numbers and what has a length. */
+/** Reads a message, as if what is wrong with it were not: of fields it has numbers and what has a length, and passes over others. */
 export function parse (bytes: Uint8Array, nesting: Nesting): Field[] {
   const fields: Field[] = []
   let at = 0
@@ -61,7 +63,13 @@ export function parse (bytes: Uint8Array, nesting: Nesting): Field[] {
   }
 
   while (at < bytes.byteLength) {
-    const tag = Number(number())
+    const tag = Number(BigInt.asUintN(32, number()))
+
+    if ((tag & 7) === FIXED64 || (tag & 7) === FIXED32) {
+      at += (tag & 7) === FIXED64 ? 8 : 4
+      continue
+    }
+
     const value = number()
 
     if ((tag & 7) === VARINT) {

@@ -1,5 +1,5 @@
 import { Message } from '../src/protocol/message.ts'
-import { PEERS } from './pool.ts'
+import { PEERS, UNSOUND } from './pool.ts'
 import type { Nesting } from './fields.ts'
 import type { Peer } from './pool.ts'
 import type { Choice } from './target.ts'
@@ -42,7 +42,7 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
         type: MessageType.REGISTER,
         register: { ns, signedPeerRecord: envelopeOf(isOwn ? who : who + 1, more >> 2), ...(ttl === 0 ? {} : { ttl: BigInt(ttl) }) }
       },
-      isSound: isOwn && ttl <= 20
+      isSound: isOwn && ttl <= 20 && (more >> 2) % 6 !== UNSOUND
     }
   }
 
@@ -51,7 +51,9 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
   }
 
   const limit = more % 9
-  const usable = cookies.filter(({ namespace }) => namespace === (what < 17 ? ns : ''))
+  // now and then that of another namespace
+  const isForeign = more % 19 === 18
+  const usable = cookies.filter(({ namespace }) => isForeign || namespace === (what < 17 ? ns : ''))
   const cookie = more % 2 === 0 ? undefined : usable[(more >> 1) % usable.length]?.cookie as Uint8Array<ArrayBuffer>
 
   return {
@@ -59,7 +61,7 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
       type: MessageType.DISCOVER,
       discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }) }
     },
-    isSound: true
+    isSound: !isForeign
   }
 }
 

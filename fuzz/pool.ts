@@ -36,9 +36,16 @@ async function envelopesOf (key: PrivateKey): Promise<Uint8Array[]> {
     seal(1n, 'libp2p-peer-record', ['/ip4/192.0.2.1/tcp/4001']),
     seal(1n, 'libp2p-routing-state', ['/ip4/192.0.2.1/tcp/4001']),
     seal(2n, 'libp2p-peer-record', ['/ip4/192.0.2.2/udp/4001/quic-v1', `/dns4/example.org/tcp/443/wss/p2p/${peerId}`, '/ip6/2001:db8::1/tcp/1']),
-    seal(2n ** 64n - 1n, 'libp2p-routing-state', Array.from({ length: 40 }, (_, i) => `/ip4/192.0.2.3/tcp/${i + 1}`))
+    seal(2n ** 64n - 1n, 'libp2p-routing-state', Array.from({ length: 40 }, (_, i) => `/ip4/192.0.2.3/tcp/${i + 1}`)),
+    // one that leads to somebody else
+    seal(3n, 'libp2p-peer-record', ['/ip4/192.0.2.4/tcp/1', '/ip4/192.0.2.5/tcp/1/p2p/12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK']),
+    // and one that cannot be shown
+    seal(4n, 'libp2p-peer-record', ['/ip4/192.0.2.4/tcp/1', '/dns4/\u202egro.elpmaxe/tcp/1'])
   ])
 }
+
+/** The envelope that no point takes. */
+export const UNSOUND = 5
 
 /** What another library says of each envelope. */
 const certified = new Map<string, PeerId | undefined>()

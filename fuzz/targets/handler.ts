@@ -203,6 +203,7 @@ function checkListing ({ response, outcome }: Answer, { namespace, limit, cookie
     limit: Math.min(limit ?? maxDiscoverLimit, maxDiscoverLimit),
     reads
   }, now) as Exclude<Awaited<ReturnType<ModelledStore['list']>>, undefined>
+  assert.ok(cookie == null || decodeCookie(cookie)?.namespace === (namespace ?? ''), 'the cookie of another namespace is accepted')
   const { registrations, cookie: next } = message.discoverResponse as Message.DiscoverResponse
 
   assert.deepEqual(registrations.map(({ ns, signedPeerRecord, ttl }) => [ns, hex(signedPeerRecord as Uint8Array), ttl]), page.registrations.map(one => [one.namespace, hex(one.signedPeerRecord), BigInt((one.expires - now) / SECOND)]), 'what is listed')

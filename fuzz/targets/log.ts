@@ -24,6 +24,8 @@ const LOG_LENGTH = 12
 interface LogMessage {
   name: string
   value: string
+  /** It is not as it was written, or not where. */
+  isSpoilt?: boolean
   /** As it was written: what has to be read from it. */
   isSound?: { namespace: string, peer: string, record: string, expires: number }
 }
@@ -80,11 +82,15 @@ function makeMessage (choice: Choice, count: number): LogMessage {
   }
 
   const mutatedName = what === 2 ? name.slice(0, 1 + more % (name.length - 1)) : name
+  const written = encodeEntry(name, entry)
+  const value = mutatedBytes(written, mutations)
+  const isAsWritten = mutatedName === name && Buffer.compare(value, written) === 0
 
   return {
     name: mutatedName,
-    value: hex(mutatedBytes(encodeEntry(name, entry), mutations)),
-    ...(mutations.length === 0 && mutatedName === name ? { isSound: { namespace, peer, record: hex(bytes), expires: Math.min(expires, NOW + MAX_TTL) } } : {})
+    value: hex(value),
+    ...(isAsWritten ? {} : { isSpoilt: true }),
+    ...(isAsWritten ? { isSound: { namespace, peer, record: hex(bytes), expires: Math.min(expires, NOW + MAX_TTL) } } : {})
   }
 }
 
@@ -112,7 +118,9 @@ async function check (log: LogMessage[]): Promise<void> {
   const all = listed(store, NOW)
   const read = new Map(all.map(registration => [`${registration.namespace} ${registration.peer}`, registration]))
 
-  for (const { name, isSound } of log) {
+  for (const { name, isSound, isSpoilt } of log) {
+    assert.ok(isSpoilt !== true || corrupt.has(new Key(PREFIX + name).toString()), 'an entry is read that is not as it was written')
+
     if (isSound != null) {
       assert.ok(!corrupt.has(new Key(PREFIX + name).toString()), 'a sound entry is said to be corrupt')
       const registration = read.get(`${isSound.namespace} ${isSound.peer}`)

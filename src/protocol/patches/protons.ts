@@ -23,7 +23,7 @@ export const BYTES = 2
 
 /**
  * A number of 32 bits: an enum, a uint32, a bool. Where one has more than five bytes, its reader takes it to have
- * ten, and goes on elsewhere than others do.
+ * ten, and goes on elsewhere than others do; of a length that needs more bits, it drops those.
  */
 export const SHORT = 'short'
 const MAX_SHORT_LENGTH = 5
@@ -103,8 +103,11 @@ function readShort (input: Reader): number {
   const start = input.pos
   const value = input.uint32()
 
-  if (input.pos - start > MAX_SHORT_LENGTH) {
-    throw new RangeError('a number of 32 bits has more bytes than it can')
+  const length = input.pos - start
+
+  // of five bytes, the last has four bits; the reader drops what else is there
+  if (length > MAX_SHORT_LENGTH || (length === MAX_SHORT_LENGTH && input.buf[input.pos - 1] as number > 0b1111)) {
+    throw new RangeError('a number of 32 bits has more bits than it can')
   }
 
   return value
