@@ -1,4 +1,5 @@
 import { WatchEvent } from '../../protocol/watch.ts'
+import { StreamEndedError } from '../inbound-stream.ts'
 import { writeCounted } from '../unsent.ts'
 import { encodeUpdate } from './update.ts'
 import type { Subscription } from './channels.ts'
@@ -27,6 +28,9 @@ export interface Refused {
 }
 
 const NOBODY: readonly string[] = []
+
+/** Events that are not news and wait on one stream, at the most: nobody who reads has as many. */
+const MAX_EVENTS = 1_000
 
 /**
  * What is to be told: news, that the subscription ends, or nothing.
@@ -107,6 +111,11 @@ export class WatchStream {
 
   #event (about: string, event: WatchEvent): void {
     this.#events.set(about, WatchEvent.encode(event))
+
+    if (this.#events.size > MAX_EVENTS) {
+      this.#fail(new StreamEndedError('slow', 'too much waits to be read'))
+    }
+
     this.#wake()
   }
 
