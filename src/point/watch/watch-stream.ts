@@ -78,6 +78,11 @@ export class WatchStream {
     this.subscriptions.set(subscription.id, subscription)
   }
 
+  /** Nothing can be told any more. */
+  end (reason: Error): void {
+    this.#fail(reason)
+  }
+
   /** Whether it stands. */
   has (subscription: StreamSubscription): boolean {
     return this.subscriptions.get(subscription.id) === subscription

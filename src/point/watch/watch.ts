@@ -93,10 +93,13 @@ export class Watch {
     return this.#total
   }
 
+  /** Ends all streams: one that stayed open would look as if nothing happened. */
   stop (): void {
     clearTimeout(this.#timer)
     this.#wakeUps.forEach(end => { end() })
     this.#wakeUps.clear()
+    const reason = new Error('This rendezvous point has stopped')
+    this.#streams.forEach(streams => { streams.forEach(stream => { stream.end(reason) }) })
   }
 
   /**

@@ -5,12 +5,15 @@ import { Pace } from '../../../src/point/pace.ts'
 import { pointSettings } from '../../../src/point/settings.ts'
 import { Unsent } from '../../../src/point/unsent.ts'
 import { Watch } from '../../../src/point/watch/watch.ts'
-import { WatchRequest } from '../../../src/protocol/watch.ts'
+import { WatchEvent, WatchRequest } from '../../../src/protocol/watch.ts'
 import { MemoryStore } from '../../../src/store/memory.ts'
 import { FakeStream } from '../../fixtures/fake-stream.ts'
+import { ORIGIN } from '../../fixtures/origin.ts'
 import { makePeers } from '../../fixtures/peers.ts'
 import type { WatchInit } from '../../../src/point/watch/watch.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
+
+const LIMITS = { maxRegistrationsPerPeer: 9, maxRegistrationsPerNamespace: 9, maxNamespaces: 9, maxRegistrations: 9, maxBytes: 1e9 }
 
 let peer: PeerId
 
@@ -52,6 +55,14 @@ class Client {
   ask (request: WatchRequest): void {
     this.stream.receive(WatchRequest.encode(request))
   }
+
+  read (): WatchEvent[] {
+    return this.stream.read().map(bytes => WatchEvent.decode(bytes))
+  }
+}
+
+function registers (store: MemoryStore, namespace: string): void {
+  store.register({ namespace, peer: peer.toString(), signedPeerRecord: new Uint8Array(100), ttl: 60_000, ...ORIGIN }, LIMITS, Date.now())
 }
 
 describe('a stream on which nothing is read', () => {
@@ -69,5 +80,38 @@ describe('a stream on which nothing is read', () => {
     client.ask({ subscribe: { id: 1_001 } })
     await vi.advanceTimersByTimeAsync(0)
     expect(client.ended).toMatchObject({ reason: 'slow' })
+  })
+})
+
+describe('a point that stops', () => {
+  it('ends the streams on which it can tell nothing any more, and has nothing to do later', async () => {
+    const watch = watchOf(new MemoryStore())
+    const client = new Client(watch)
+    client.ask({ subscribe: { id: 1, ns: 'chat' } })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(watch.size).toBe(1)
+    watch.stop()
+    await vi.advanceTimersByTimeAsync(0)
+
+    expect(client.ended).toBeInstanceOf(Error)
+    expect(client.stream.status).toBe('aborted')
+    expect(watch.size).toBe(0)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('tells those who watch when it has started again', async () => {
+    const store = new MemoryStore()
+    const watch = watchOf(store)
+    new Client(watch).ask({ subscribe: { id: 1, ns: 'chat' } })
+    watch.stop()
+    await vi.advanceTimersByTimeAsync(0)
+
+    const client = new Client(watch)
+    client.ask({ subscribe: { id: 1, ns: 'chat' } })
+    await vi.advanceTimersByTimeAsync(100)
+    client.read()
+    registers(store, 'chat')
+    await vi.advanceTimersByTimeAsync(100)
+    expect(client.read()).toMatchObject([{ update: { id: 1, registrations: [{ ns: 'chat' }] } }])
   })
 })
