@@ -159,10 +159,11 @@ export class Watch {
     }
   }
 
-  * #say (stream: WatchStream, { remotePeer }: Connection, live: boolean): Steps<void> {
+  * #say (stream: WatchStream, { remotePeer, status }: Connection, live: boolean): Steps<void> {
     const { livePeers, store, now, settings: { requestTimeout } } = this.#init
 
-    if (livePeers == null) {
+    // one that has gone while it was held back would not go once more
+    if (livePeers == null || status !== 'open') {
       return
     }
 

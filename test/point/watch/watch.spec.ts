@@ -115,3 +115,22 @@ describe('a point that stops', () => {
     expect(client.read()).toMatchObject([{ update: { id: 1, registrations: [{ ns: 'chat' }] } }])
   })
 })
+
+describe('a peer that says it is live', () => {
+  it('is not taken for live when its connection has gone before it was heard', async () => {
+    const said: boolean[] = []
+    const held = Promise.withResolvers<undefined>()
+    const client = new Client(watchOf(new MemoryStore(), {
+      livePeers: { say: (_, live) => { said.push(live) }, isLive: () => false },
+      * excess () { yield held.promise; return undefined }
+    }))
+    client.ask({ presence: { live: true } })
+    client.connection.status = 'closed'
+    client.stream.abort(new Error('The connection has gone'))
+    held.resolve(undefined)
+    await vi.advanceTimersByTimeAsync(0)
+
+    expect(said).toEqual([false])
+    expect(client.stream.read()).toEqual([])
+  })
+})
