@@ -19,6 +19,7 @@ export interface LivePeersInit {
 export class LivePeers {
   readonly #init: LivePeersInit
   readonly #presence: Presence
+  #isStarted = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor (init: LivePeersInit) {
@@ -27,6 +28,7 @@ export class LivePeers {
   }
 
   start (): void {
+    this.#isStarted = true
     const { events } = this.#init
     events.addEventListener('peer:connect', this.#onConnect)
     events.addEventListener('peer:disconnect', this.#onDisconnect)
@@ -35,6 +37,7 @@ export class LivePeers {
 
   /** Whoever is connected now is not taken for gone when this node ends the connection. */
   stop (): void {
+    this.#isStarted = false
     const { events } = this.#init
     events.removeEventListener('peer:connect', this.#onConnect)
     events.removeEventListener('peer:disconnect', this.#onDisconnect)
@@ -91,7 +94,7 @@ export class LivePeers {
 
   /** As if it had just left, unless it is back. */
   #tryLater (peer: string): void {
-    if (this.#init.connectionManager.getConnections(peerIdFromString(peer)).length === 0) {
+    if (this.#isStarted && this.#init.connectionManager.getConnections(peerIdFromString(peer)).length === 0) {
       this.#presence.say(peer, true)
       this.#presence.left(peer, performance.now())
       this.#schedule()
