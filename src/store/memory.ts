@@ -141,6 +141,9 @@ export interface SequenceRange {
 /** How many expired registrations a full store removes before it refuses: a millisecond or two. */
 const MAX_EVICTIONS = 1_000
 
+/** How many namespaces are found to count for another network before a newcomer is refused: some milliseconds. */
+const MAX_MISCOUNTED = 8
+
 /** How many registrations of a namespace are looked at to find out for whom it counts. */
 const PAYERS = 8
 
@@ -400,7 +403,7 @@ export class MemoryStore implements RegistrationStore {
     }
 
     if (space == null && this.#namespaces.size >= limits.maxNamespaces) {
-      const other = this.#namespaceShares.victim(network, 1)
+      const other = this.#crowdedOut(network)
 
       if (other == null) {
         return { limit: 'maxNamespaces' }
@@ -432,6 +435,22 @@ export class MemoryStore implements RegistrationStore {
     }
 
     return gone
+  }
+
+  /**
+   * The namespace that makes room for one of a network's. Those who are there longest may all be of one network, and
+   * leave the others to make room with it: before that happens, all are looked at, who would be removed otherwise.
+   */
+  #crowdedOut (network: Network): Namespace | undefined {
+    for (let i = 0; i < MAX_MISCOUNTED; i++) {
+      const namespace = this.#namespaceShares.victim(network, 1)
+      const payer = namespace?.network
+      namespace?.after(-Infinity, Infinity, -Infinity).forEach(entry => { this.#charge(namespace, entry.network) })
+
+      if (namespace?.network === payer) {
+        return namespace
+      }
+    }
   }
 
   /** Makes room for a refresh that takes more bytes than before: from whoever has most, but from others. */

@@ -188,6 +188,16 @@ describe('memoryStore', () => {
       expect(makesRoom(store)).to.equal('attacked-3')
     })
 
+    it('counts for the lightest of all who are left before it makes room, however many are there longer', () => {
+      const store = crowded()
+      Array.from({ length: 20 }, (_, i) => register(store, 'honest', `attacker-${i}`, { network: '203.0/113/1' }))
+      register(store, 'honest', 'first to leave', { network: '10.0/0/1' })
+      register(store, 'honest', 'honest', { network: '10.1/0/1' })
+      store.unregister('honest', 'first to leave', NOW)
+
+      expect(makesRoom(store)).to.equal('attacked-3')
+    })
+
     it('counts for another when that one comes from another network, and has least no more', () => {
       const store = crowded()
       register(store, 'honest', 'honest', { network: '10.0/0/1' })
