@@ -4,6 +4,7 @@ import { writeCounted } from '../unsent.ts'
 import { encodeUpdate } from './update.ts'
 import type { Subscription } from './channels.ts'
 import type { EncodedNews } from './update.ts'
+import type { Pace } from '../pace.ts'
 import type { Outbox } from '../unsent.ts'
 import type { ErrorStatus } from '../../protocol/errors.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
@@ -37,6 +38,15 @@ const MAX_EVENTS = 1_000
  */
 export type Told = EncodedNews | Refused | undefined
 
+export interface WatchStreamInit {
+  tell: Tell
+  pace: Pace
+  /** Telling has kept the processor busy for so many milliseconds. */
+  onBusy: (ms: number) => void
+  /** The stream cannot be told anything any more. */
+  fail: (err: Error) => void
+}
+
 export interface Tell {
   /**
    * Finds out what is to be told.
@@ -56,22 +66,17 @@ export class WatchStream {
 
   readonly #stream: Stream
   readonly #outbox: Outbox
-  readonly #tell: Tell
-  readonly #fail: (err: Error) => void
+  readonly #init: WatchStreamInit
   /** Subscriptions for which there may be something to tell. */
   readonly #news = new Set<StreamSubscription>()
   /** Events that are not news, by what they are about: of each, the last is told. */
   readonly #events = new Map<string, Uint8Array>()
   #isTelling = false
 
-  /**
-   * @param fail - called when the stream cannot be told anything any more
-   */
-  constructor (stream: Stream, outbox: Outbox, tell: Tell, fail: (err: Error) => void) {
+  constructor (stream: Stream, outbox: Outbox, init: WatchStreamInit) {
     this.#stream = stream
     this.#outbox = outbox
-    this.#tell = tell
-    this.#fail = fail
+    this.#init = init
   }
 
   add (subscription: StreamSubscription): void {
@@ -80,7 +85,7 @@ export class WatchStream {
 
   /** Nothing can be told any more. */
   end (reason: Error): void {
-    this.#fail(reason)
+    this.#init.fail(reason)
   }
 
   /** Whether it stands. */
@@ -118,7 +123,7 @@ export class WatchStream {
     this.#events.set(about, WatchEvent.encode(event))
 
     if (this.#events.size > MAX_EVENTS) {
-      this.#fail(new StreamEndedError('slow', 'too much waits to be read'))
+      this.#init.fail(new StreamEndedError('slow', 'too much waits to be read'))
     }
 
     this.#wake()
@@ -127,7 +132,7 @@ export class WatchStream {
   #wake (): void {
     if (!this.#isTelling) {
       this.#isTelling = true
-      this.#tellAll().catch(this.#fail)
+      this.#tellAll().catch(this.#init.fail)
     }
   }
 
@@ -147,8 +152,19 @@ export class WatchStream {
           await room
         }
 
-        await this.#tellOf(subscription)
+        const { pace, onBusy } = this.#init
+        const begin = performance.now()
+        pace.begin()
+        const telling = this.#tellOf(subscription)
+        const rest = pace.end()
+        onBusy(performance.now() - begin)
+        await telling
         this.#outbox.settle()
+
+        // one stream may have many that are told at once
+        if (rest != null) {
+          await rest
+        }
       }
     }
 
@@ -163,7 +179,7 @@ export class WatchStream {
     subscription.gone = undefined
     subscription.resync = false
 
-    const answer = this.#tell(subscription, gone, resync)
+    const answer = this.#init.tell(subscription, gone, resync)
     const told = answer instanceof Promise ? await answer : answer
 
     if (told == null) {

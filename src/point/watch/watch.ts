@@ -80,7 +80,8 @@ export class Watch {
   #total = 0
   /** What was last found out while many are told. */
   #last: Shared | undefined
-  #gather = MIN_GATHER
+  /** Until then other work has its turn, after all that was told. */
+  #restUntil = -Infinity
   #timer: ReturnType<typeof setTimeout> | undefined
   #isTelling = false
 
@@ -109,12 +110,12 @@ export class Watch {
    */
   async serve (stream: Stream, connection: Connection, outbox: Outbox): Promise<void> {
     const peer = connection.remotePeer
-    const watcher = new WatchStream(
-      stream,
-      outbox,
-      (subscription, gone, resync) => run(this.#tell(subscription, connection, gone, resync)),
-      err => { stream.abort(err) }
-    )
+    const watcher = new WatchStream(stream, outbox, {
+      tell: (subscription, gone, resync) => run(this.#tell(subscription, connection, gone, resync)),
+      pace: this.#init.pace,
+      onBusy: ms => { this.#restAfter(ms) },
+      fail: err => { stream.abort(err) }
+    })
     const ofPeer = this.#streams.get(peer.toString()) ?? new Set<WatchStream>()
     this.#streams.set(peer.toString(), ofPeer.add(watcher))
     // what was said of presence was said on another stream
@@ -273,8 +274,16 @@ export class Watch {
     this.#init.metrics.wokenUp()
     // a store that missed something has many watchers look at once
     const spread = isMissing ? Math.random() * RETRY : 0
-    this.#channels.changed(namespace, isMissing ? undefined : gone, performance.now() + this.#gather + spread)
+    const now = performance.now()
+    const due = Math.max(this.#restUntil, now + MIN_GATHER)
+    this.#channels.changed(namespace, isMissing ? undefined : gone, due + spread)
     this.#schedule()
+  }
+
+  /** Telling took so many milliseconds, on whichever stream. */
+  #restAfter (ms: number): void {
+    const now = performance.now()
+    this.#restUntil = Math.min(Math.max(this.#restUntil, now - ms) + ms * (1 + REST), now + MAX_GATHER)
   }
 
   #schedule (): void {
@@ -295,23 +304,18 @@ export class Watch {
   /** Tells everybody who is to be told by now, and rests so that others have their turn. */
   async #tellAll (): Promise<void> {
     const { pace } = this.#init
-    const begin = performance.now()
-    let rested = 0
 
-    for (const subscription of this.#channels.take(begin)) {
+    for (const subscription of this.#channels.take(performance.now())) {
       pace.begin()
       subscription.stream.wake(subscription)
       const rest = pace.end()
 
       if (rest != null) {
-        const paused = performance.now()
         await rest
-        rested += performance.now() - paused
       }
     }
 
     this.#last = undefined
-    this.#gather = Math.min(Math.max((performance.now() - begin - rested) * REST, MIN_GATHER), MAX_GATHER)
   }
 
   /** Finds out what a subscription is to be told. */

@@ -9,7 +9,7 @@ beforeEach(() => { vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'pe
 afterEach(() => { vi.useRealTimers() })
 
 it('a peer whose registrations could not be ended is left alone once the point has stopped', async () => {
-  const [{ peerId }] = await makePeers(1) as [{ peerId: PeerId }]
+  const peerId = (await makePeers(1))[0]?.peerId as PeerId
   const events = new TypedEventEmitter<Libp2pEvents>()
   const removal = Promise.withResolvers<void>()
   const livePeers = new LivePeers({

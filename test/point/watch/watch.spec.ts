@@ -83,6 +83,46 @@ describe('a stream on which nothing is read', () => {
   })
 })
 
+describe('a stream with many subscriptions of one namespace', () => {
+  it('keeps the point from telling again for four times as long as it took to tell all of them', async () => {
+    const store = new MemoryStore()
+    const client = new Client(watchOf(store))
+    const send = client.stream.send.bind(client.stream)
+    let told = 0
+    // a millisecond for each update, of which many follow each other without a timer having its turn
+    client.stream.send = bytes => {
+      told++
+      vi.advanceTimersByTime(1)
+
+      return send(bytes)
+    }
+    const settled = async (): Promise<void> => {
+      for (let i = 0; i < 50; i++) {
+        await new Promise(setImmediate)
+      }
+    }
+
+    for (let id = 0; id < 50; id++) {
+      client.ask({ subscribe: { id, ns: 'chat' } })
+    }
+
+    await settled()
+    await vi.advanceTimersByTimeAsync(10_000)
+    registers(store, 'chat')
+    await vi.advanceTimersByTimeAsync(20)
+    await settled()
+    expect(told).toBe(100)
+
+    registers(store, 'chat')
+    await vi.advanceTimersByTimeAsync(150)
+    await settled()
+    expect(told).toBe(100)
+    await vi.advanceTimersByTimeAsync(60)
+    await settled()
+    expect(told).toBe(150)
+  })
+})
+
 describe('a point that stops', () => {
   it('ends the streams on which it can tell nothing any more, and has nothing to do later', async () => {
     const watch = watchOf(new MemoryStore())
