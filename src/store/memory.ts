@@ -1,11 +1,13 @@
 import { ExpiryQueue } from './expiry-queue.ts'
 import { FairShares } from './fair-shares.ts'
+import { GradualShares } from './gradual-shares.ts'
 import { FormLists, isReadable } from './form-lists.ts'
 import { PeerIndex } from './peer-index.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Expiring } from './expiry-queue.ts'
 import type { Network, Share } from './fair-shares.ts'
+import type { ShareAccess } from './gradual-shares.ts'
 import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
 
 /** What a registration takes beside its records, in bytes: about what the benchmark finds. */
@@ -23,14 +25,15 @@ class Entry implements StoredRegistration, Expiring, Share {
   readonly sequence: number
   earlier: Expiring | undefined = undefined
   later: Expiring | undefined = undefined
-  born: number | undefined = undefined
+  /** The sequence number with which it came: a refresh keeps it. */
+  born: number
   parent: object | undefined = undefined
   place = 0
   readonly weight: number
   /** What stands for it among the shares of its namespace. */
   member: Member | undefined = undefined
 
-  constructor (namespace: string, { peer, signedPeerRecord, domain, otherRecord, network, expires, sequence }: Omit<StoredRegistration, 'namespace'>) {
+  constructor (namespace: string, { peer, signedPeerRecord, domain, otherRecord, network, expires, sequence }: Omit<StoredRegistration, 'namespace'>, born: number = sequence) {
     this.namespace = namespace
     this.peer = peer
     this.signedPeerRecord = signedPeerRecord
@@ -39,6 +42,7 @@ class Entry implements StoredRegistration, Expiring, Share {
     this.network = network
     this.expires = expires
     this.sequence = sequence
+    this.born = born
     this.weight = bytesOf(this)
   }
 }
@@ -48,7 +52,7 @@ class Member implements Share {
   readonly entry: Entry
   readonly network: Network
   readonly weight = 1
-  born: number | undefined
+  born: number
   parent: object | undefined = undefined
   place = 0
 
@@ -59,8 +63,24 @@ class Member implements Share {
   }
 }
 
-/** From so many on, to count the shares of a namespace only when they are needed would hold up the request that needs them. */
-const COUNTED_FROM = 1_000
+const ENTRIES: ShareAccess<Entry, Entry> = {
+  of: entry => entry.parent == null ? undefined : entry,
+  make: entry => entry,
+  drop: () => {}
+}
+
+const MEMBERS: ShareAccess<Entry, Member> = {
+  of: ({ member }) => member,
+  make: entry => {
+    entry.member = new Member(entry)
+
+    return entry.member
+  },
+  drop: entry => { entry.member = undefined }
+}
+
+/** Up to so many registrations, to count them all at once holds nobody up. */
+const FEW = 1_000
 
 /** The registrations in one namespace, which is itself a share of the namespaces there may be. */
 class Namespace extends FormLists<Entry> implements Share {
@@ -71,30 +91,13 @@ class Namespace extends FormLists<Entry> implements Share {
   born: number | undefined = undefined
   parent: object | undefined = undefined
   place = 0
-  #shares: FairShares<Member> | undefined
+  readonly shares: GradualShares<Entry, Member>
 
   constructor (name: string, network: Network) {
     super()
     this.name = name
     this.network = network
-  }
-
-  /** Most namespaces are never full and never sampled, and need none. */
-  get shares (): FairShares<Member> {
-    return this.#shares ?? this.#countShares()
-  }
-
-  #countShares (): FairShares<Member> {
-    const shares = new FairShares<Member>()
-
-    for (const entry of this.after(-Infinity, Infinity, -Infinity)) {
-      entry.member = new Member(entry)
-      shares.add(entry.member)
-    }
-
-    this.#shares = shares
-
-    return shares
+    this.shares = new GradualShares<Entry, Member>(this, MEMBERS)
   }
 
   /** Adds an entry, in the place of the one of the same peer if there is one. */
@@ -103,30 +106,13 @@ class Namespace extends FormLists<Entry> implements Share {
       super.remove(previous)
     }
 
-    if (this.#shares != null) {
-      entry.member = new Member(entry)
-
-      if (previous?.member == null) {
-        this.#shares.add(entry.member)
-      } else {
-        this.#shares.replace(previous.member, entry.member)
-        previous.member = undefined
-      }
-    }
-
+    this.shares.put(entry, previous)
     this.append(entry)
-
-    // Stryker disable next-line ConditionalExpression,LogicalOperator,EqualityOperator: when they are counted changes what it costs alone
-    if (this.#shares == null && this.size >= COUNTED_FROM) {
-      this.#countShares()
-    }
   }
 
   override remove (entry: Entry): void {
     super.remove(entry)
-
-    this.#shares?.remove(entry.member as Member)
-    entry.member = undefined
+    this.shares.remove(entry)
   }
 }
 
@@ -160,8 +146,9 @@ export class MemoryStore implements RegistrationStore {
   readonly #namespaceShares = new FairShares<Namespace>()
   readonly #peers = new PeerIndex<Entry>()
   readonly #all = new FormLists<Entry>()
-  readonly #shares = new FairShares<Entry>()
+  readonly #shares = new GradualShares<Entry, Entry>(this.#all, ENTRIES)
   readonly #expiries = new ExpiryQueue<Entry>()
+  #bytes = 0
   readonly #subscriptions: Subscriptions
   readonly #range: SequenceRange
   /** Removed because they were in the way of others, and not yet returned by `expire`. */
@@ -180,6 +167,8 @@ export class MemoryStore implements RegistrationStore {
       this.#evict(previous)
       previous = undefined
     }
+
+    this.#prepare(namespace, limits)
 
     const displaced = previous == null
       ? this.#admit(registration, limits, now)
@@ -261,7 +250,7 @@ export class MemoryStore implements RegistrationStore {
       registrations: this.#all.size,
       namespaces: this.#namespaces.size,
       peers: this.#peers.size,
-      bytes: this.#shares.weight
+      bytes: this.#bytes
     }
   }
 
@@ -285,13 +274,13 @@ export class MemoryStore implements RegistrationStore {
    */
   restore (registration: StoredRegistration): StoredRegistration {
     const namespace = this.#namespace(registration)
-    const entry = new Entry(namespace.name, registration)
+    const entry = new Entry(namespace.name, registration, this.#peers.get(namespace.name, registration.peer)?.born)
     const previous = this.#peers.set(entry)
+    this.#shares.put(entry, previous)
+    this.#bytes += entry.weight
 
-    if (previous == null) {
-      this.#shares.add(entry)
-    } else {
-      this.#shares.replace(previous, entry)
+    if (previous != null) {
+      this.#bytes -= previous.weight
       this.#all.remove(previous)
       this.#expiries.remove(previous)
     }
@@ -342,6 +331,7 @@ export class MemoryStore implements RegistrationStore {
     this.#peers.delete(entry)
     this.#all.remove(entry)
     this.#shares.remove(entry)
+    this.#bytes -= entry.weight
     this.#expiries.remove(entry)
     namespace.remove(entry)
     this.#subscriptions.left(entry.namespace, entry.peer)
@@ -369,6 +359,24 @@ export class MemoryStore implements RegistrationStore {
     others.forEach(({ network }) => { this.#charge(namespace, network) })
   }
 
+  /** From now on it is known who holds what of all, however far the limits are. To be called before there is much. */
+  count (): void {
+    this.#shares.prepare()
+  }
+
+  /** Half of a limit is in use: who holds what of it has to be known before all is. */
+  #prepare (name: string, { maxRegistrationsPerNamespace, maxRegistrations, maxBytes }: StoreLimits): void {
+    const namespace = this.#namespaces.get(name)
+
+    if (namespace != null && namespace.size * 2 >= maxRegistrationsPerNamespace) {
+      namespace.shares.prepare()
+    }
+
+    if (this.#all.size * 2 >= maxRegistrations || this.#bytes * 2 >= maxBytes) {
+      this.#shares.prepare()
+    }
+  }
+
   /** Removes an expired registration before `expire` does, and leaves it to that to report it. */
   #evict (entry: Entry): void {
     this.#remove(entry)
@@ -393,7 +401,7 @@ export class MemoryStore implements RegistrationStore {
     }
 
     if ((space?.size ?? 0) >= limits.maxRegistrationsPerNamespace) {
-      const member = space?.shares.victim(network, 1)
+      const member = space?.shares.all.victim(network, 1)
 
       if (member == null) {
         return { limit: 'maxRegistrationsPerNamespace' }
@@ -412,12 +420,12 @@ export class MemoryStore implements RegistrationStore {
       other.after(-Infinity, Infinity, -Infinity).forEach(entry => displaced.add(entry))
     }
 
-    const most = Math.max(limits.maxBytes, this.#shares.weight)
+    const most = Math.max(limits.maxBytes, this.#bytes)
     const freed = [...displaced].reduce((sum, { weight }) => sum + weight, 0)
     const isCrowded = this.#all.size - displaced.size >= limits.maxRegistrations
 
-    if (isCrowded || this.#shares.weight - freed + bytes > limits.maxBytes) {
-      const heaviest = this.#shares.victim(network, bytes)
+    if (isCrowded || this.#bytes - freed + bytes > limits.maxBytes) {
+      const heaviest = this.#shares.all.victim(network, bytes)
 
       if (heaviest == null) {
         return { limit: isCrowded ? 'maxRegistrations' : 'maxBytes' }
@@ -430,7 +438,7 @@ export class MemoryStore implements RegistrationStore {
     const gone = [...displaced].flatMap(entry => this.#displace(entry, now))
 
     // where the limit was lowered, no more is taken than is added
-    for (let heaviest; this.#shares.weight + bytes > most && (heaviest = this.#shares.victim(network, bytes) ?? this.#shares.heaviest) != null;) {
+    for (let heaviest; this.#bytes + bytes > most && (heaviest = this.#shares.all.victim(network, bytes) ?? this.#shares.all.heaviest) != null;) {
       gone.push(...this.#displace(heaviest, now))
     }
 
@@ -455,14 +463,14 @@ export class MemoryStore implements RegistrationStore {
 
   /** Makes room for a refresh that takes more bytes than before: from whoever has most, but from others. */
   #grow (entry: Entry, bytes: number, { maxBytes }: StoreLimits, now: number): StoredRegistration[] {
-    if (this.#shares.weight + bytes > maxBytes) {
+    if (this.#bytes + bytes > maxBytes) {
       this.#evictExpired(now)
     }
 
-    const most = Math.max(maxBytes, this.#shares.weight)
+    const most = Math.max(maxBytes, this.#bytes)
     const gone: StoredRegistration[] = []
 
-    for (let heaviest; this.#shares.weight + bytes > most && (heaviest = this.#shares.heaviest) !== entry && heaviest != null;) {
+    for (let heaviest; this.#bytes + bytes > most && (heaviest = this.#shares.all.heaviest) !== entry && heaviest != null;) {
       gone.push(...this.#displace(heaviest, now))
     }
 
@@ -490,7 +498,7 @@ export class MemoryStore implements RegistrationStore {
       // also where a limit was lowered: the namespace may be there for expired registrations alone
       this.#namespaces.size + (space == null ? 1 : 0) > limits.maxNamespaces ||
       this.#all.size >= limits.maxRegistrations ||
-      this.#shares.weight + bytes > limits.maxBytes
+      this.#bytes + bytes > limits.maxBytes
   }
 
   #evictExpired (now: number): void {
@@ -503,15 +511,26 @@ export class MemoryStore implements RegistrationStore {
 
   #sample (list: Namespace | FormLists<Entry>, limit: number, now: number, reads: RecordDomain | undefined, random: () => number): StoredRegistration[] {
     this.#evictExpired(now)
-    const drawn = list instanceof Namespace
-      ? list.shares.sample(limit, random).map(({ entry }) => entry)
-      : this.#shares.sample(limit, random)
+    const drawn = this.#draw(list, limit, random)
     const chosen = new Set(drawn.filter(entry => entry.expires > now && isReadable(entry, reads)))
     // in the place of those that are of no use here
     // Stryker disable next-line ConditionalExpression,EqualityOperator: where all are of use there is no place for others
     const others = chosen.size < drawn.length ? list.after(-Infinity, limit, now, reads) : []
 
     return [...new Set([...chosen, ...others])].slice(0, limit)
+  }
+
+  /** Spread over networks; where they are many and not counted, over the time at which they came instead. */
+  #draw (list: Namespace | FormLists<Entry>, limit: number, random: () => number): Entry[] {
+    const shares = list instanceof Namespace ? list.shares : this.#shares
+
+    if (list.size <= FEW || shares.isComplete) {
+      return shares.all.sample(limit, random).map(share => share instanceof Member ? share.entry : share)
+    }
+
+    const { origin, last } = this.#range
+
+    return Array.from({ length: limit }, () => list.after(origin + random() * (last - origin), 1, -Infinity)).flat()
   }
 }
 

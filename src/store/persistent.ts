@@ -66,6 +66,9 @@ const DEFAULT_TIMEOUT = 5_000
 /** The entry with the range of sequence numbers. */
 const SEQUENCE = 'sequence'
 
+/** So many that to count them later, all at once, would hold up whoever registers then. */
+const MANY = 10_000
+
 /** Sequence numbers set aside at a time: so many registrations later, one entry more is written. */
 const RESERVED_AHEAD = 10_000
 
@@ -333,6 +336,11 @@ class DatastoreStore implements PersistentStore {
     const index = range != null && covers(range, registrations)
       ? new MemoryStore(range, this.#subscriptions)
       : await this.#renumber(registrations, writer)
+
+    // as much as there is may be near a limit from the start on, and nobody waits for it yet
+    if (registrations.length > MANY) {
+      index.count()
+    }
 
     for (const registration of registrations) {
       index.restore(registration)
