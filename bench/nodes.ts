@@ -19,6 +19,12 @@ export const ECHO_PROTOCOL = '/bench/echo/1.0.0'
 /** Verifies the signed peer record that it gets, keeps it if the point keeps what it gets, and sends it back. */
 export const CERTIFY_PROTOCOL = '/bench/certify/1.0.0'
 
+/** Whoever opens a stream is told whatever somebody sends to `PASS_ON_PROTOCOL`. */
+export const TELL_PROTOCOL = '/bench/tell/1.0.0'
+
+/** Passes what it gets on to everybody who is to be told: the least that telling them can cost. */
+export const PASS_ON_PROTOCOL = '/bench/pass-on/1.0.0'
+
 /** Bytes of a request to register, or of an answer that lists one peer. */
 export const ECHO_SIZE = 300
 
@@ -44,8 +50,9 @@ const BASE: Libp2pOptions = {
  * A point whose limits are in the way of nothing that is measured.
  *
  * @param datastore - where records are kept that were sent to be certified; undefined for nowhere
+ * @param watch - whether it tells of changes by itself
  */
-export async function startPoint (store: RegistrationStore, datastore?: Datastore): Promise<Point> {
+export async function startPoint (store: RegistrationStore, datastore?: Datastore, watch = true): Promise<Point> {
   const node = await createLibp2p({
     ...BASE,
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
@@ -55,6 +62,7 @@ export async function startPoint (store: RegistrationStore, datastore?: Datastor
       identify: identify(),
       point: rendezvousPoint({
         store,
+        watch,
         rateLimit: false,
         maxRegistrationsPerPeer: 1_000_000,
         maxRegistrationsPerNamespace: 1_000_000,
@@ -75,6 +83,18 @@ export async function startPoint (store: RegistrationStore, datastore?: Datastor
       openRecord(record)
         .then(async () => datastore?.put(new Key(`/certified/${++certified}`), record))
         .then(() => { stream.send(data) }, err => { stream.abort(err) })
+    })
+  })
+
+  const told = new Set<Stream>()
+  await node.handle(TELL_PROTOCOL, stream => {
+    told.add(stream)
+    stream.addEventListener('close', () => { told.delete(stream) })
+  })
+  await node.handle(PASS_ON_PROTOCOL, stream => {
+    stream.addEventListener('message', ({ data }) => {
+      const bytes = data.subarray()
+      told.forEach(other => { other.send(bytes) })
     })
   })
 

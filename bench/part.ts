@@ -23,6 +23,7 @@ export const parts = {
   growth: 'A map of a million peers grows and shrinks',
   handler: 'The handler: request bytes to response bytes',
   network: 'End to end: TCP, Noise and Yamux on loopback, the point in its own process',
+  watch: 'Watching: a thousand in processes of their own',
   rust: 'The rust-libp2p server, driven by the same client'
 } as const
 

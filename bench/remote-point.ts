@@ -1,5 +1,4 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+import { startChild } from './child.ts'
 import type { PointReady, PointTask, PointUsage } from './point-process.ts'
 
 /** A point in a process of its own. It ends with this one. */
@@ -11,31 +10,11 @@ export interface RemotePoint {
 }
 
 export async function remotePoint (task: PointTask): Promise<RemotePoint> {
-  const child = fork(new URL('point-process.ts', import.meta.url), [JSON.stringify(task)], { execArgv: [] })
-  const failed = once(child, 'exit').then(([code]) => { throw new Error(`The point ended with code ${code}`) })
-  // it is for those who wait
-  failed.catch(() => {})
-
-  const next = async <T> (): Promise<T> => {
-    const [message] = await Promise.race([once(child, 'message'), failed])
-
-    return message
-  }
-
-  const { address } = await next<PointReady>()
+  const { ready: { address }, ask, stop } = await startChild<PointReady>('point-process.ts', [JSON.stringify(task)])
 
   return {
     address,
-    processorTime: async () => {
-      const answer = next<PointUsage>()
-      child.send('usage')
-
-      return (await answer).processorTime
-    },
-    stop: async () => {
-      const gone = once(child, 'exit')
-      child.disconnect()
-      await gone
-    }
+    processorTime: async () => (await ask<PointUsage>('usage')).processorTime,
+    stop
   }
 }
