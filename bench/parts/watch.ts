@@ -87,7 +87,7 @@ class Watchers {
   }
 
   async counts (): Promise<Counts> {
-    return (await this.ask<Counts>({ ask: 'counts' })).reduce((a, b) => ({ readers: a.readers + b.readers, updates: a.updates + b.updates, bytes: a.bytes + b.bytes }))
+    return (await this.ask<Counts>({ ask: 'counts' })).reduce((a, b) => ({ bytesUnread: a.bytesUnread + b.bytesUnread, readers: a.readers + b.readers, updates: a.updates + b.updates, bytes: a.bytes + b.bytes }))
   }
 
   async stop (): Promise<void> {
@@ -187,6 +187,9 @@ async function measureStorm (point: Child<string>, watchers: Watchers, floor: To
 
 async function measureSlow (point: Child<string>, watchers: Watchers, { progress, row: emit }: Report): Promise<void> {
   progress(`${SLOW} do not read`)
+  // so that the heap has had one before
+  await watchers.ask({ ask: 'reset' })
+  await storm(point, watchers, MISSED_LASTS)
   await watchers.ask({ ask: 'pause', count: SLOW_EACH })
   const before = await used(point, 'memory')
 
@@ -196,7 +199,12 @@ async function measureSlow (point: Child<string>, watchers: Watchers, { progress
   }
 
   const after = await used(point, 'memory')
-  const { readers, bytes } = await watchers.counts()
+  const { readers, bytes, bytesUnread } = await watchers.counts()
+
+  if (bytesUnread > 0) {
+    throw new Error(`Those who do not read were told ${bytesUnread} bytes`)
+  }
+
   const missed = MISSED * bytes / readers
   emit(row({ name: 'memory of the point for each of those who do not read', size: SLOW, unit: 'bytes', samples: [(after - before) / SLOW], against: { name: 'what those who read were told', samples: [missed], counts: 'cost' } }))
 }

@@ -29,8 +29,9 @@ export type WatchersQuestion =
 
 export type Countable = 'updates' | 'registrations' | 'told'
 
-/** Of all who read. */
+/** Of all who read, and of those who do not what they were told all the same. */
 export interface Counts {
+  bytesUnread: number
   readers: number
   updates: number
   bytes: number
@@ -153,6 +154,7 @@ async function answer (question: WatchersQuestion): Promise<Float64Array | Count
       return Float64Array.from(readers, ({ at }) => at)
     case 'counts':
       return {
+        bytesUnread: watchers.reduce((sum, { isPaused, bytes }) => sum + (isPaused ? bytes : 0), 0),
         readers: readers.length,
         updates: readers.reduce((sum, { updates }) => sum + updates, 0),
         bytes: readers.reduce((sum, { bytes }) => sum + bytes, 0)
