@@ -6,7 +6,7 @@ import { RemotePoint } from './remote-point.ts'
 import { Session } from './session.ts'
 import type { PointLike, RendezvousClientComponents, RendezvousClientInit } from './types.ts'
 import type { ClientSettings } from './settings.ts'
-import type { Logger, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, Logger, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Tells the connection manager to hold the connection to a point, and to come back when it is lost. */
@@ -37,6 +37,9 @@ interface Known {
   /** Given in the init: used by default, connected or not. */
   isConfigured: boolean
   isConnected: boolean
+  /** On which it said last that it is a point, and that it can be watched: it may say so again and again. */
+  saidOn?: Connection | undefined
+  watchableOn?: Connection | undefined
   isTagged: boolean
   /** When the last connection began. */
   since: number
@@ -79,8 +82,14 @@ export class Points {
     const notifyOnLimitedConnection = this.#streamOptions.runOnLimitedConnection ?? false
     const points = await registrar.register(this.#settings.protocol, {
       notifyOnLimitedConnection,
-      onConnect: peerId => {
+      onConnect: (peerId, connection) => {
         const known = this.#get(peerId)
+
+        if (known.saidOn === connection) {
+          return
+        }
+
+        known.saidOn = connection
         known.isConnected = true
         known.since = Date.now()
         // the connection manager takes it off when it could not come back
@@ -94,6 +103,7 @@ export class Points {
 
         if (known != null) {
           known.isConnected = false
+          known.saidOn = undefined
           known.short = Date.now() - known.since < SHORT ? known.short + 1 : 0
           this.#log('point %p is disconnected', peerId)
           this.#listeners.onDisconnect(known.point, this.#isDefault(known))
@@ -108,7 +118,21 @@ export class Points {
     })
     const watchable = await registrar.register(watchProtocol(this.#settings.protocol), {
       notifyOnLimitedConnection,
-      onConnect: peerId => { this.#listeners.onWatchable(peerId) }
+      onConnect: (peerId, connection) => {
+        const known = this.#get(peerId)
+
+        if (known.watchableOn !== connection) {
+          known.watchableOn = connection
+          this.#listeners.onWatchable(peerId)
+        }
+      },
+      onDisconnect: peerId => {
+        const known = this.#known.get(peerId.toString())
+
+        if (known != null) {
+          known.watchableOn = undefined
+        }
+      }
     })
     this.#topologyIds = [points, watchable]
   }
@@ -142,6 +166,8 @@ export class Points {
 
     for (const known of this.#known.values()) {
       known.isConnected = false
+      known.saidOn = undefined
+      known.watchableOn = undefined
       known.point.close()
       this.#tag(known, false)
 

@@ -70,4 +70,31 @@ describe('Points', () => {
     expect(points.select(undefined, 'ns').map(({ peerId }) => peerId.toString())).toEqual([one!.peerId.toString()])
     expect(() => makePoints().points.select(undefined, 'ns')).toThrow(expect.objectContaining({ name: 'NoPointsError', namespace: 'ns' }))
   })
+
+  it('are connected once for each connection, however often they identify themselves', async () => {
+    const { peerId } = await makePeer()
+    const topologies: any[] = []
+    const said: string[] = []
+    const components: any = { registrar: { register: async (_: string, topology: any) => `${topologies.push(topology)}` } }
+    const points = new Points(components, clientSettings({}), {}, {
+      onConnect: () => { said.push('connected') },
+      onWatchable: () => { said.push('watchable') },
+      onDisconnect: () => { said.push('disconnected') },
+      isKept: () => false,
+      isFollowed: () => true
+    }, defaultLogger().forComponent('test'))
+    await points.start()
+    const identify = (connection: object): void => { topologies.forEach(({ onConnect }) => { onConnect(peerId, connection) }) }
+    const [one, other] = [{}, {}]
+    identify(one)
+    identify(one)
+    expect(said.splice(0)).toEqual(['connected', 'watchable'])
+
+    identify(other)
+    expect(said.splice(0)).toEqual(['connected', 'watchable'])
+
+    topologies.forEach(({ onDisconnect }) => { onDisconnect?.(peerId) })
+    identify(other)
+    expect(said).toEqual(['disconnected', 'connected', 'watchable'])
+  })
 })
