@@ -353,7 +353,15 @@ describe('malformed messages', () => {
     ['an unknown field longer than its part', [0x22, 2, 0x7a, 4, 0x61, 0x62, 0x63, 0x64]],
     ['a wire type that there is none of', [0x0f]],
     ['a group that does not end', [0x7b]],
-    ['a tag that does not end', [0x80, 0x80]]
+    ['a tag that does not end', [0x80, 0x80]],
+    ['a field without a number', [0x00, 0x00]],
+    ['a tag of more than 32 bits', [0xfa, 0x80, 0x80, 0x80, 0x10, 1, 0x61]],
+    ['a tag that is longer than 32 bits can be', [0xfa, 0x80, 0x80, 0x80, 0x80, 0x00, 1, 0x61]],
+    ['an unknown number that is longer than 64 bits can be', [0x78, ...Array(10).fill(0x80), 0x01]],
+    ['an unknown number of more than 64 bits', [0x78, ...Array(9).fill(0x80), 0x02]],
+    ['an unknown length of more than 32 bits', [0x7a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x61]],
+    ['a length of more than 32 bits', [0x22, 8, 0x0a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x61]],
+    ['a part whose length has more than 32 bits', [0x22, 0x83, 0x80, 0x80, 0x80, 0x10, 0x0a, 1, 0x61]]
   ])('is refused: %s', (_, message) => {
     expect(() => decodeStrictly(Uint8Array.from(message))).toThrow(expect.objectContaining({ name: 'InvalidMessageError' }))
   })

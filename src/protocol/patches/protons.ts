@@ -28,6 +28,9 @@ export const BYTES = 2
 export const SHORT = 'short'
 const MAX_SHORT_LENGTH = 5
 
+/** Bytes of a number of 64 bits, of which the last has one. */
+const MAX_LENGTH = 10
+
 /** What nobody writes any more. */
 const START_GROUP = 3
 
@@ -66,6 +69,10 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
     const expected = shape[field]
     const content = isRepeated(expected) ? expected[0] : expected
 
+    if (field === 0) {
+      throw new TypeError('a field has no number')
+    }
+
     if (wireType === START_GROUP) {
       throw new TypeError(`field ${field} is a group`)
     }
@@ -82,6 +89,8 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
 
     if (content === SHORT) {
       readShort(input)
+    } else if (wireType === VARINT) {
+      skipNumber(input)
     } else if (wireType !== BYTES) {
       input.skipType(wireType)
     } else if (typeof content === 'object') {
@@ -102,15 +111,26 @@ function readFields (input: Reader, end: number, shape: Shape): number[] {
 function readShort (input: Reader): number {
   const start = input.pos
   const value = input.uint32()
-
-  const length = input.pos - start
-
   // of five bytes, the last has four bits; the reader drops what else is there
-  if (length > MAX_SHORT_LENGTH || (length === MAX_SHORT_LENGTH && input.buf[input.pos - 1] as number > 0b1111)) {
-    throw new RangeError('a number of 32 bits has more bits than it can')
-  }
+  checkBits(input, start, MAX_SHORT_LENGTH, 0b1111)
 
   return value
+}
+
+/** A number of 64 bits. The reader passes over one of any length, at which others fail, whoever has listed it. */
+function skipNumber (input: Reader): void {
+  const start = input.pos
+  input.skipType(VARINT)
+  checkBits(input, start, MAX_LENGTH, 0b1)
+}
+
+/** A number has so many bytes at the most, and no more than `last` in the last of those. */
+function checkBits ({ buf, pos }: Reader, start: number, most: number, last: number): void {
+  const length = pos - start
+
+  if (length > most || (length === most && (buf[pos - 1] as number) > last)) {
+    throw new RangeError('a number has more bits than it can')
+  }
 }
 
 function isRepeated (content: Shape[number] | undefined): content is readonly [Content] {
