@@ -59,7 +59,7 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
   return {
     message: {
       type: MessageType.DISCOVER,
-      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }) }
+      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }), ...(what === 19 ? { sample: true } : {}) }
     },
     isSound: !isForeign
   }
