@@ -472,12 +472,18 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   /** Ends all registrations of a peer that is gone. */
   async #removeAll (peer: string): Promise<void> {
     const registrations = await this.#inTime(this.#store.registrationsOf(peer, this.#clock.now))
+    const peerId = peerIdFromString(peer)
 
     for (const { namespace } of registrations) {
+      // it may be back before a store has answered
+      if (this.#components.connectionManager.getConnections(peerId).length > 0) {
+        return
+      }
+
       const registration = await this.#inTime(this.#store.unregister(namespace, peer, this.#clock.now))
 
       if (registration != null) {
-        this.#report(peerIdFromString(peer), { type: 'registration:removed', registration })
+        this.#report(peerId, { type: 'registration:removed', registration })
       }
     }
   }

@@ -7,7 +7,8 @@ import { connect, openStream } from '../fixtures/raw-stream.ts'
 import { envelope, identity } from '../fixtures/records.ts'
 import { discover, register, unregister } from '../fixtures/requests.ts'
 import { examples, fields, hex, Watcher } from '../fixtures/watcher.ts'
-import type { RendezvousPointInit } from '../../src/index.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import type { RegistrationStore, RendezvousPointInit } from '../../src/index.ts'
 import type { PlainNode, PointNode } from '../fixtures/nodes.ts'
 import type { RawStream } from '../fixtures/raw-stream.ts'
 
@@ -245,6 +246,41 @@ describe('presence', () => {
     const [number, ended] = await live.event() ?? []
     expect(number).toBe(3)
     expect(fields(ended as Uint8Array).slice(0, 2)).toEqual([[1, Uint8Array.from(Buffer.from('games'))], [2, 400]])
+  })
+
+  it('keeps those of a peer that is back before a slow store has said what they are', async () => {
+    const store = new MemoryStore()
+    const asked = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<void>()
+    const slow = new Proxy(store as RegistrationStore, {
+      get: (target, key) => {
+        const value = target[key as keyof RegistrationStore]
+
+        return typeof value !== 'function'
+          ? value
+          : key !== 'registrationsOf'
+            ? value.bind(target)
+            : async (...args: [string, number]) => {
+              asked.resolve()
+              await answer.promise
+
+              return store.registrationsOf(...args)
+            }
+      }
+    })
+    const { point, alice } = await start({ store: slow, presence: { grace: 10 } })
+    await registers(alice)
+    const live = await Watcher.open(alice.node.getConnections()[0] as any)
+    live.live(true)
+    await asked.promise
+    alice.node.getConnections()[0]?.abort(new Error('lost'))
+    await expect.poll(() => point.getConnections().length).toBe(1)
+    await delay(50)
+    await connect(alice.node, point)
+    answer.resolve()
+    await delay(50)
+
+    expect(store.size.registrations).toBe(1)
   })
 
   it('keeps those of a peer that did not ask for it, or where it is turned off', async () => {

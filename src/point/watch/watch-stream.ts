@@ -1,10 +1,12 @@
 import { WatchEvent } from '../../protocol/watch.ts'
 import { StreamEndedError } from '../inbound-stream.ts'
+import { run, wait } from '../steps.ts'
 import { writeCounted } from '../unsent.ts'
 import { encodeUpdate } from './update.ts'
 import type { Subscription } from './channels.ts'
 import type { EncodedNews } from './update.ts'
 import type { Pace } from '../pace.ts'
+import type { Steps } from '../steps.ts'
 import type { Outbox } from '../unsent.ts'
 import type { ErrorStatus } from '../../protocol/errors.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
@@ -130,41 +132,46 @@ export class WatchStream {
   }
 
   #wake (): void {
-    if (!this.#isTelling) {
-      this.#isTelling = true
-      this.#tellAll().catch(this.#init.fail)
+    if (this.#isTelling) {
+      return
+    }
+
+    this.#isTelling = true
+
+    try {
+      const telling = run(this.#tellAll())
+
+      if (telling instanceof Promise) {
+        telling.catch(this.#init.fail)
+      }
+    } catch (err: any) {
+      this.#init.fail(err)
     }
   }
 
-  async #tellAll (): Promise<void> {
+  * #tellAll (): Steps<void> {
     while (this.#events.size > 0 || this.#news.size > 0) {
       for (const [about, event] of this.#events) {
         this.#events.delete(about)
-        await this.#write(event)
+        yield * wait(this.#write(event))
       }
 
       // in turns, so that a busy namespace does not keep the others from being told
       for (const subscription of this.#news) {
         this.#news.delete(subscription)
-        const room = this.#outbox.room()
-
-        if (room != null) {
-          await room
-        }
+        yield * wait(this.#outbox.room())
 
         const { pace, onBusy } = this.#init
         const begin = performance.now()
         pace.begin()
-        const telling = this.#tellOf(subscription)
+        const telling = run(this.#tellOf(subscription))
         const rest = pace.end()
         onBusy(performance.now() - begin)
-        await telling
+        yield * wait(telling)
         this.#outbox.settle()
 
         // one stream may have many that are told at once
-        if (rest != null) {
-          await rest
-        }
+        yield * wait(rest)
       }
     }
 
@@ -172,15 +179,14 @@ export class WatchStream {
     this.#isTelling = false
   }
 
-  async #tellOf (subscription: StreamSubscription): Promise<void> {
+  * #tellOf (subscription: StreamSubscription): Steps<void> {
     const gone = subscription.gone ?? NOBODY
     const { resync } = subscription
     // what happens from here on is for the next time
     subscription.gone = undefined
     subscription.resync = false
 
-    const answer = this.#init.tell(subscription, gone, resync)
-    const told = answer instanceof Promise ? await answer : answer
+    const told = yield * wait(this.#init.tell(subscription, gone, resync))
 
     if (told == null) {
       return
@@ -202,7 +208,7 @@ export class WatchStream {
       this.#news.add(subscription)
     }
 
-    await this.#write(encodeUpdate(subscription.id, told.bytes))
+    yield * wait(this.#write(encodeUpdate(subscription.id, told.bytes)))
   }
 
   #write (event: Uint8Array): MaybePromise<void> {

@@ -83,6 +83,8 @@ export class Watch {
   /** Until then other work has its turn, after all that was told. */
   #restUntil = -Infinity
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** By namespace: of what is to be looked at after a while. */
+  readonly #delayed = new Map<string, ReturnType<typeof setTimeout>>()
   #isTelling = false
 
   constructor (init: WatchInit) {
@@ -97,6 +99,8 @@ export class Watch {
   /** Ends all streams: one that stayed open would look as if nothing happened. */
   stop (): void {
     clearTimeout(this.#timer)
+    this.#delayed.forEach(clearTimeout)
+    this.#delayed.clear()
     this.#wakeUps.forEach(end => { end() })
     this.#wakeUps.clear()
     const reason = new Error('This rendezvous point has stopped')
@@ -272,12 +276,33 @@ export class Watch {
 
   #changed (namespace: string, gone: readonly string[] = [], isMissing = false): void {
     this.#init.metrics.wokenUp()
-    // a store that missed something has many watchers look at once
-    const spread = isMissing ? Math.random() * RETRY : 0
-    const now = performance.now()
-    const due = Math.max(this.#restUntil, now + MIN_GATHER)
-    this.#channels.changed(namespace, isMissing ? undefined : gone, due + spread)
+
+    if (isMissing) {
+      // a store that missed something has many look at once, and all of them list from the beginning
+      this.#later(namespace, undefined, Math.random() * RETRY)
+    } else {
+      this.#gather(namespace, gone)
+    }
+  }
+
+  #gather (namespace: string, gone: readonly string[] | undefined): void {
+    this.#channels.changed(namespace, gone, Math.max(this.#restUntil, performance.now() + MIN_GATHER))
     this.#schedule()
+  }
+
+  /** The same after a while, during which others are told. What was to be done later anyway is done then. */
+  #later (namespace: string, gone: readonly string[] | undefined, ms: number): void {
+    const pending = this.#delayed.get(namespace)
+
+    if (pending != null && gone != null) {
+      return
+    }
+
+    clearTimeout(pending)
+    this.#delayed.set(namespace, setTimeout(() => {
+      this.#delayed.delete(namespace)
+      this.#gather(namespace, gone)
+    }, ms))
   }
 
   /** Telling took so many milliseconds, on whichever stream. */
@@ -336,8 +361,7 @@ export class Watch {
         // what is listed later makes up for it
         this.#init.log.error('could not list "%s" to those who watch it - %e', subscription.namespace, err)
         subscription.resync ||= resync || gone.length > 0
-        this.#channels.changed(subscription.namespace, [], performance.now() + RETRY)
-        this.#schedule()
+        this.#later(subscription.namespace, [], RETRY)
         return
       }
 

@@ -11,6 +11,7 @@ import { FakeStream } from '../../fixtures/fake-stream.ts'
 import { ORIGIN } from '../../fixtures/origin.ts'
 import { makePeers } from '../../fixtures/peers.ts'
 import type { WatchInit } from '../../../src/point/watch/watch.ts'
+import type { OnChange } from '../../../src/store/types.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 
 const LIMITS = { maxRegistrationsPerPeer: 9, maxRegistrationsPerNamespace: 9, maxNamespaces: 9, maxRegistrations: 9, maxBytes: 1e9 }
@@ -172,5 +173,33 @@ describe('a peer that says it is live', () => {
 
     expect(said).toEqual([false])
     expect(client.stream.read()).toEqual([])
+  })
+})
+
+describe('a store that may have missed something', () => {
+  it('has those who watch find out within some seconds, and keeps nobody else waiting', async () => {
+    const store = new MemoryStore()
+    const changes = new Map<string, OnChange>()
+    const subscribe = store.subscribe.bind(store)
+    store.subscribe = (namespace, onChange) => {
+      changes.set(namespace, onChange)
+
+      return subscribe(namespace, onChange)
+    }
+    const client = new Client(watchOf(store))
+    client.ask({ subscribe: { id: 1, ns: 'chat' } })
+    client.ask({ subscribe: { id: 2, ns: 'games' } })
+    await vi.advanceTimersByTimeAsync(0)
+    client.read()
+
+    vi.spyOn(Math, 'random').mockReturnValue(0.9)
+    changes.get('chat')?.(undefined, true)
+    registers(store, 'games')
+    await vi.advanceTimersByTimeAsync(20)
+    expect(client.read()).toMatchObject([{ update: { id: 2 } }])
+
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(client.read()).toMatchObject([{ update: { id: 1, resync: true } }])
+    vi.restoreAllMocks()
   })
 })
