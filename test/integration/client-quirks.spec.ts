@@ -11,7 +11,7 @@ import type { DiscoveredPeer } from '../../src/index.ts'
 const { MessageType, ResponseStatus: Status } = Message
 const ids = (peers: DiscoveredPeer[]): string[] => peers.map(({ id }) => id.toString())
 
-// What the points of other implementations do: the table in DESIGN.md §2.
+// What the points of other implementations do: the table in CONTEXT.md.
 describe('a client of other points', () => {
   afterEach(stopNodes)
 

@@ -7,7 +7,7 @@ import { granted, page, rawPoint, scriptedPoint, send } from '../fixtures/script
 
 const { MessageType } = Message
 
-// One stream for as long as the point leaves it open, and another when it does not: DESIGN.md §6.
+// One stream for as long as the point leaves it open, and another when it does not (CONTEXT.md).
 describe('the stream to a point', () => {
   afterEach(stopNodes)
 
