@@ -28,7 +28,7 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   progress('making peers')
   const store = memoryStore()
   const handler = new RequestHandler(store, pointSettings({ maxRegistrationsPerPeer: 1_000_000 }))
-  const context = { connection: {} as unknown as Connection, signal: new AbortController().signal }
+  const context = { connection: { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/4001') } as unknown as Connection, signal: new AbortController().signal }
 
   for (const size of PAGES) {
     for (const registration of await real(size, `of-${size}`)) {
