@@ -455,7 +455,7 @@ describe('the other commands', () => {
       const { peerId } = await register.event()
       expect(await watch.event()).to.include({ event: 'found', peerId })
       // it has said that it is live, and the point has heard it
-      await expect.poll(() => register.stderr, { timeout: PATIENCE }).toContain('has 1 registrations of this node')
+      await expect.poll(() => register.stderr, { timeout: PATIENCE }).toMatch(/has \d registrations of this node/)
       await register.end(signal)
       expect(await watch.event()).to.include({ event: 'expired', peerId, namespace: 'my-app' })
     }
