@@ -66,6 +66,7 @@ export namespace Message {
     ns?: string
     signedPeerRecord?: Uint8Array<ArrayBuffer>
     ttl?: bigint
+    otherSignedPeerRecord?: Uint8Array<ArrayBuffer>
   }
 
   export namespace Register {
@@ -93,6 +94,11 @@ export namespace Message {
             w.uint64(obj.ttl)
           }
 
+          if (obj.otherSignedPeerRecord != null) {
+            w.uint32(810)
+            w.bytes(obj.otherSignedPeerRecord)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -115,6 +121,10 @@ export namespace Message {
               }
               case 3: {
                 obj.ttl = reader.uint64()
+                break
+              }
+              case 101: {
+                obj.otherSignedPeerRecord = reader.bytes()
                 break
               }
               default: {
@@ -153,6 +163,13 @@ export namespace Message {
                 }
                 break
               }
+              case 101: {
+                yield {
+                  field: `${prefix}.otherSignedPeerRecord`,
+                  value: reader.bytes()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -180,6 +197,11 @@ export namespace Message {
       value: bigint
     }
 
+    export interface RegisterOtherSignedPeerRecordFieldEvent {
+      field: '$.otherSignedPeerRecord'
+      value: Uint8Array<ArrayBuffer>
+    }
+
     export function encode (obj: Partial<Register>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Register.codec())
     }
@@ -188,7 +210,7 @@ export namespace Message {
       return decodeMessage(buf, Register.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Register>): Generator<RegisterNsFieldEvent | RegisterSignedPeerRecordFieldEvent | RegisterTtlFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Register>): Generator<RegisterNsFieldEvent | RegisterSignedPeerRecordFieldEvent | RegisterTtlFieldEvent | RegisterOtherSignedPeerRecordFieldEvent> {
       return streamMessage(buf, Register.codec(), opts)
     }
   }
@@ -727,6 +749,12 @@ export namespace Message {
       index: number
     }
 
+    export interface DiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent {
+      field: '$.registrations[].otherSignedPeerRecord'
+      value: Uint8Array<ArrayBuffer>
+      index: number
+    }
+
     export interface DiscoverResponseCookieFieldEvent {
       field: '$.cookie'
       value: Uint8Array<ArrayBuffer>
@@ -750,7 +778,7 @@ export namespace Message {
       return decodeMessage(buf, DiscoverResponse.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<DiscoverResponse>): Generator<DiscoverResponseRegistrationsNsFieldEvent | DiscoverResponseRegistrationsSignedPeerRecordFieldEvent | DiscoverResponseRegistrationsTtlFieldEvent | DiscoverResponseCookieFieldEvent | DiscoverResponseStatusFieldEvent | DiscoverResponseStatusTextFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<DiscoverResponse>): Generator<DiscoverResponseRegistrationsNsFieldEvent | DiscoverResponseRegistrationsSignedPeerRecordFieldEvent | DiscoverResponseRegistrationsTtlFieldEvent | DiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | DiscoverResponseCookieFieldEvent | DiscoverResponseStatusFieldEvent | DiscoverResponseStatusTextFieldEvent> {
       return streamMessage(buf, DiscoverResponse.codec(), opts)
     }
   }
@@ -929,6 +957,11 @@ export namespace Message {
     value: bigint
   }
 
+  export interface MessageRegisterOtherSignedPeerRecordFieldEvent {
+    field: '$.register.otherSignedPeerRecord'
+    value: Uint8Array<ArrayBuffer>
+  }
+
   export interface MessageRegisterResponseStatusFieldEvent {
     field: '$.registerResponse.status'
     value: Message.ResponseStatus
@@ -987,6 +1020,12 @@ export namespace Message {
     index: number
   }
 
+  export interface MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent {
+    field: '$.discoverResponse.registrations[].otherSignedPeerRecord'
+    value: Uint8Array<ArrayBuffer>
+    index: number
+  }
+
   export interface MessageDiscoverResponseCookieFieldEvent {
     field: '$.discoverResponse.cookie'
     value: Uint8Array<ArrayBuffer>
@@ -1010,7 +1049,7 @@ export namespace Message {
     return decodeMessage(buf, Message.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterOtherSignedPeerRecordFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
     return streamMessage(buf, Message.codec(), opts)
   }
 }
