@@ -1,3 +1,4 @@
+import { endConnection } from '../protocol/patches/end-connection.ts'
 import { FairShares, UNSHARED } from '../store/fair-shares.ts'
 import type { Origin } from './types.ts'
 import type { Network, Share } from '../store/fair-shares.ts'
@@ -115,7 +116,7 @@ export class FairConnections {
     this.#remove(connection)
     // as libp2p tells of those that it closes because there are too many
     connection.addEventListener('close', () => { events.safeDispatchEvent('connection:prune', { detail: [connection] }) })
-    connection.abort(new Error('There are too many connections'))
+    endConnection(connection, new Error('There are too many connections'))
     onClosed(connection)
   }
 

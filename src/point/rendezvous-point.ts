@@ -5,6 +5,7 @@ import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
+import { endConnection } from '../protocol/patches/end-connection.ts'
 import { memoryStore } from '../store/memory.ts'
 import { AbandonedStreams, onAbandoned } from './abandoned-streams.ts'
 import { Allowance } from './allowance.ts'
@@ -273,10 +274,9 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       this.#allowance?.stream(connection.remotePeer)
       this.#endFlood(connection)
 
-      if (abandoned.add(performance.now())) {
+      if (abandoned.add(performance.now()) && endConnection(connection, new Error('The peer goes on opening streams for nothing'))) {
         this.#metrics.disconnected('streams')
         this.#log('closed a connection of %p, which goes on opening streams for nothing', connection.remotePeer)
-        connection.abort(new Error('The peer goes on opening streams for nothing'))
       }
     })
   }
@@ -358,10 +358,9 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   /** A peer that goes on regardless of its limit costs least without a connection. */
   #endFlood (connection: Connection): void {
-    if (this.#allowance?.isFlooded(connection.remotePeer) === true) {
+    if (this.#allowance?.isFlooded(connection.remotePeer) === true && endConnection(connection, new Error('The peer goes on over its rateLimit'))) {
       this.#metrics.disconnected('rateLimit')
       this.#log('closed a connection of %p, which goes on over its rateLimit', connection.remotePeer)
-      connection.abort(new Error('The peer goes on over its rateLimit'))
     }
   }
 

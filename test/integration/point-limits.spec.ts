@@ -595,6 +595,20 @@ describe('streams that are opened and reset, under a rateLimit', () => {
 
     await until(() => point.getConnections(peer.peerId).length === 0)
   })
+
+  it('end their connection once, however many are open when it goes', async () => {
+    const { point, peer, connection, askAsAnother } = await start({ rateLimit: { requests: 20, interval: 60_000 } })
+    const { muxer } = connection as unknown as { muxer: { createStream: () => Promise<Stream> } }
+    const streams = await Promise.all(Array.from({ length: 200 }, async () => muxer.createStream()))
+    await delay(50)
+
+    for (const stream of streams.slice(0, 100)) {
+      stream.abort(new Error('changed my mind'))
+    }
+
+    await until(() => point.getConnections(peer.peerId).length === 0)
+    expect(await askAsAnother()).toBe(Status.OK)
+  })
 })
 
 describe('fairConnections', () => {
