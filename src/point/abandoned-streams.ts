@@ -23,18 +23,21 @@ export class AbandonedStreams {
 }
 
 /**
- * Calls back for each stream that the other side opens and that ends without a protocol. A service does
- * not see them: libp2p tells of a stream once its protocol is agreed. The muxer tells of all, and is no part
- * of what a Connection promises; where there is none, there is no call.
+ * Calls back for each stream that the other side has opened, when it ends, with the protocol that it had: none where it
+ * ended before one was agreed. A service sees its own alone: libp2p tells of a stream once its protocol is agreed. The
+ * muxer tells of all, and is no part of what a Connection promises; where there is none, there is no call.
  */
-export function onAbandoned (connection: Connection, callback: () => void): void {
-  const { muxer } = connection as { muxer?: TypedEventTarget<{ stream: CustomEvent<Stream> }> }
+export function onStreamEnd (connection: Connection, callback: (protocol: string) => void): void {
+  const { muxer, streams } = connection as Connection & { muxer?: TypedEventTarget<{ stream: CustomEvent<Stream> }> }
+  // one that was opened early may be told of as well
+  const followed = new WeakSet<Stream>()
+  const follow = (stream: Stream): void => {
+    if (!followed.has(stream)) {
+      followed.add(stream)
+      stream.addEventListener('close', () => { callback(stream.protocol) })
+    }
+  }
 
-  muxer?.addEventListener('stream', ({ detail: stream }) => {
-    stream.addEventListener('close', () => {
-      if (stream.protocol === '') {
-        callback()
-      }
-    })
-  })
+  streams.filter(({ direction }) => direction === 'inbound').forEach(follow)
+  muxer?.addEventListener('stream', ({ detail: stream }) => { follow(stream) })
 }

@@ -1,15 +1,16 @@
 import { RateLimiter } from '@libp2p/utils'
-import type { Answer } from './handler.ts'
 import type { RateLimit } from './types.ts'
 import type { PeerId } from '@libp2p/interface'
 
 /**
  * What else costs the node as much as some small requests (bench/hostile.ts). A stream is negotiated
  * long before the point sees it; one that is reset because of what came on it may have brought a whole
- * window of bytes; a response is encrypted and sent.
+ * window of bytes; a response is encrypted and sent; to be told who a peer is, or to tell it who this node is, takes
+ * the peer store.
  */
 const STREAM_COST = 2
 const RESET_COST = 10
+const IDENTIFY_COST = 10
 const RESPONSE_SHARE = 32 * 1024
 
 /**
@@ -38,7 +39,7 @@ export class Allowance {
   }
 
   /** Counts what an answer costs beyond its request. */
-  answer (peer: PeerId, { response, work }: Pick<Answer, 'response' | 'work'>): void {
+  answer (peer: PeerId, { response, work }: { response: { byteLength: number } | undefined, work: number }): void {
     const cost = Math.floor((response?.byteLength ?? 0) / RESPONSE_SHARE) + work
 
     if (cost > 0) {
@@ -54,6 +55,11 @@ export class Allowance {
   /** Counts a stream that had to be reset. */
   reset (peer: PeerId): void {
     this.#limiter.penalty(peer.toString(), RESET_COST)
+  }
+
+  /** Counts a stream of identify, in either direction of what it tells. */
+  identify (peer: PeerId): void {
+    this.#limiter.penalty(peer.toString(), IDENTIFY_COST)
   }
 
   /** Whether a peer goes on regardless of its limit. */

@@ -7,7 +7,7 @@ import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
 import { endConnection } from '../protocol/patches/end-connection.ts'
 import { memoryStore } from '../store/memory.ts'
-import { AbandonedStreams, onAbandoned } from './abandoned-streams.ts'
+import { AbandonedStreams, onStreamEnd } from './abandoned-streams.ts'
 import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
 import { Clock } from './clock.ts'
@@ -49,6 +49,9 @@ const EXPIRY_RETRY = 5_000
  * fails the whole listing with one of another. An application that names itself otherwise is not known.
  */
 const ROUTING_STATE_READER = 'rust-libp2p/'
+
+/** What every node has and nobody else counts, after a prefix. Once on each connection is as it should be. */
+const IDENTIFY = /\/id(?:\/push)?\/1\.0\.0$/
 
 /**
  * Unread bytes that the streams of a connection may hold, shared among those that are open: twice what
@@ -140,7 +143,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         metrics: this.#metrics,
         livePeers: this.#livePeers,
         now: () => this.#clock.now,
-        excess: connection => this.#excess(connection, this.#stopping.signal)
+        excess: connection => this.#excess(connection, this.#stopping.signal),
+        answered: (peer, bytes) => this.#allowance?.answer(peer, { response: { byteLength: bytes }, work: 0 })
       })
       : undefined
     this.#protocols.set(this.protocol, this.#onStream)
@@ -264,17 +268,24 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   readonly #onConnection = ({ detail: connection }: CustomEvent<Connection>): void => {
     const abandoned = new AbandonedStreams()
+    const identified = new Set<string>()
 
-    onAbandoned(connection, () => {
+    onStreamEnd(connection, protocol => {
       if (connection.status !== 'open') {
         return
       }
 
       // for the peer, which may come back over another
-      this.#allowance?.stream(connection.remotePeer)
+      if (protocol === '') {
+        this.#allowance?.stream(connection.remotePeer)
+      } else if (IDENTIFY.test(protocol) && identified.has(protocol)) {
+        this.#allowance?.identify(connection.remotePeer)
+      }
+
+      identified.add(protocol)
       this.#endFlood(connection)
 
-      if (abandoned.add(performance.now()) && endConnection(connection, new Error('The peer goes on opening streams for nothing'))) {
+      if (protocol === '' && abandoned.add(performance.now()) && endConnection(connection, new Error('The peer goes on opening streams for nothing'))) {
         this.#metrics.disconnected('streams')
         this.#log('closed a connection of %p, which goes on opening streams for nothing', connection.remotePeer)
       }

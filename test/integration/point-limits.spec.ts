@@ -8,6 +8,7 @@ import { plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { connect, framed, openStream } from '../fixtures/raw-stream.ts'
 import { envelope, identity } from '../fixtures/records.ts'
 import { discover, register, unregister } from '../fixtures/requests.ts'
+import { Watcher } from '../fixtures/watcher.ts'
 import { ORIGIN } from '../fixtures/origin.ts'
 import type { PlainNode, PointNode } from '../fixtures/nodes.ts'
 import type { RendezvousPointInit } from '../../src/index.ts'
@@ -435,6 +436,40 @@ describe('rateLimit', () => {
     }
 
     expect(statuses).toEqual([Status.OK, Status.OK, Status.E_UNAVAILABLE, Status.E_UNAVAILABLE])
+  })
+
+  it('is reached sooner by those who have a large namespace listed to them as they watch it', async () => {
+    const { connection } = await start({ store: filledStore(), requestTimeout: 200, rateLimit: { requests: 50, interval: 60_000 } })
+    const watcher = await Watcher.open(connection)
+    const statuses = []
+
+    for (let id = 1; id <= 3; id++) {
+      watcher.subscribe(id, 'large')
+      let update
+
+      do {
+        update = await watcher.update()
+      } while (update.more)
+
+      statuses.push(update.status)
+    }
+
+    // two megabytes each, in updates of one share or two
+    expect(statuses).toEqual([0, 0, 400])
+  })
+
+  it('is reached sooner by those who ask again and again who this node is', async () => {
+    const { connection, peer, point } = await start({ rateLimit: { requests: 20, interval: 60_000 } })
+    let asked = 0
+
+    while (connection.status === 'open' && asked < 100) {
+      const stream = await connection.newStream('/ipfs/id/1.0.0').catch(() => undefined)
+      asked += stream == null ? 0 : 1
+      await stream?.close().catch(() => {})
+    }
+
+    expect(asked).toBeLessThan(20)
+    await until(() => point.getConnections(peer.peerId).length === 0)
   })
 
   it('counts each peer for itself, whatever its streams and connections', async () => {

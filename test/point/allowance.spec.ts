@@ -61,6 +61,7 @@ describe('an allowance', () => {
   it.each<[string, number, (allowance: Allowance) => void]>([
     ['a stream', 2, allowance => { allowance.stream(alice) }],
     ['a stream that is reset', 10, allowance => { allowance.reset(alice) }],
+    ['a look at who this node is', 10, allowance => { allowance.identify(alice) }],
     ['an answer without a response', 0, allowance => { allowance.answer(alice, { response: undefined, work: 0 }) }],
     ['a search through five pages', 4, allowance => { allowance.answer(alice, { response: undefined, work: 4 }) }]
   ])('is spent by %s', (_, cost, spend) => {

@@ -20,6 +20,8 @@ export interface StreamSubscription extends Subscription {
   cursor: number | undefined
   /** Whether the client has been told that it stands. */
   isConfirmed: boolean
+  /** Whether it has been told all that was there when it began. */
+  isCurrent: boolean
   /** When it was last asked whether the peer may discover here. */
   authorizedAt: number
 }
@@ -203,6 +205,7 @@ export class WatchStream {
 
     subscription.cursor = told.cursor
     subscription.isConfirmed = true
+    subscription.isCurrent ||= !told.more
 
     if (told.more) {
       this.#news.add(subscription)

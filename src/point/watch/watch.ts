@@ -19,7 +19,7 @@ import type { PointSettings } from '../settings.ts'
 import type { Steps } from '../steps.ts'
 import type { Authorize } from '../types.ts'
 import type { Outbox } from '../unsent.ts'
-import type { Connection, Logger, Stream } from '@libp2p/interface'
+import type { Connection, Logger, PeerId, Stream } from '@libp2p/interface'
 
 /** How long the changes in a namespace gather before those who watch it are told, in milliseconds. */
 const MIN_GATHER = 10
@@ -55,6 +55,8 @@ export interface WatchInit {
   now: () => number
   /** Counts a request. The refusal is of one that the peer may not make now; it comes late, like that of any other. */
   excess: (connection: Connection) => Steps<Refusal | undefined>
+  /** Counts what a request has the point tell. What happens later is others' doing, and is not counted. */
+  answered: (peer: PeerId, bytes: number) => void
 }
 
 /** News, and whom they are for. */
@@ -201,6 +203,7 @@ export class Watch {
         namespace,
         cursor,
         isConfirmed: false,
+        isCurrent: false,
         authorizedAt: -Infinity,
         gone: undefined,
         // who left while the client was not subscribed was not told to it
@@ -351,6 +354,10 @@ export class Watch {
 
       if (news.registrations > 0 || gone.length > 0 || resync || !subscription.isConfirmed) {
         this.#init.metrics.updated(news.bytes.byteLength)
+
+        if (!subscription.isCurrent) {
+          this.#init.answered(connection.remotePeer, news.bytes.byteLength)
+        }
 
         return news
       }

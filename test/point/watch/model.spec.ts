@@ -190,7 +190,8 @@ describe('those who watch', () => {
         log: defaultLogger().forComponent('test'),
         metrics: { wokenUp: () => {}, updated: () => {} },
         livePeers: undefined,
-        * excess () { return undefined }
+        * excess () { return undefined },
+        answered: () => {}
       })
       const clients = [0, 1, 2, 3].map(i => new Client(watch, NAMESPACES[i % 2] as string))
       let made = 0

@@ -37,6 +37,7 @@ function watchOf (store: MemoryStore, init: Partial<WatchInit> = {}): Watch {
     metrics: { wokenUp: () => {}, updated: () => {} },
     livePeers: undefined,
     * excess () { return undefined },
+    answered: () => {},
     ...init
   })
 }
