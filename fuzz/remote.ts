@@ -11,7 +11,7 @@ export function pointThatSays (peerId: PeerId, response: Uint8Array): RemotePoin
     isIdle: true,
     step: async (work: any) => work(turn),
     close: () => {}
-  } as any, (() => {}) as any)
+  } as any, () => undefined, (() => {}) as any)
 }
 
 /** What comes of asking a point; undefined when it is refused as it is to be. */

@@ -6,7 +6,7 @@ import { RemotePoint } from './remote-point.ts'
 import { Session } from './session.ts'
 import type { PointLike, RendezvousClientComponents, RendezvousClientInit } from './types.ts'
 import type { ClientSettings } from './settings.ts'
-import type { Connection, Logger, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, IdentifyResult, Logger, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Tells the connection manager to hold the connection to a point, and to come back when it is lost. */
@@ -40,6 +40,8 @@ interface Known {
   /** On which it said last that it is a point, and that it can be watched: it may say so again and again. */
   saidOn?: Connection | undefined
   watchableOn?: Connection | undefined
+  /** Whether it speaks the watch protocol, as it said last. */
+  speaksWatch?: boolean
   isTagged: boolean
   /** When the last connection began. */
   since: number
@@ -59,6 +61,11 @@ export class Points {
   readonly #log: Logger
   readonly #known = new Map<string, Known>()
   #topologyIds: string[] = []
+  readonly #onIdentify = ({ detail: { peerId, protocols } }: CustomEvent<IdentifyResult>): void => {
+    if (protocols.includes(this.#settings.protocol)) {
+      this.#get(peerId).speaksWatch = protocols.includes(watchProtocol(this.#settings.protocol))
+    }
+  }
 
   constructor (components: RendezvousClientComponents, settings: ClientSettings, init: RendezvousClientInit, listeners: PointListeners, log: Logger) {
     this.#components = components
@@ -78,7 +85,8 @@ export class Points {
   }
 
   async start (): Promise<void> {
-    const { registrar } = this.#components
+    const { registrar, events } = this.#components
+    events.addEventListener('peer:identify', this.#onIdentify)
     const notifyOnLimitedConnection = this.#streamOptions.runOnLimitedConnection ?? false
     const points = await registrar.register(this.#settings.protocol, {
       notifyOnLimitedConnection,
@@ -162,6 +170,7 @@ export class Points {
   }
 
   stop (): void {
+    this.#components.events.removeEventListener('peer:identify', this.#onIdentify)
     this.#topologyIds.forEach(id => { this.#components.registrar.unregister(id) })
 
     for (const known of this.#known.values()) {
@@ -277,8 +286,10 @@ export class Points {
     if (known == null) {
       this.#sweep()
       const addresses: Multiaddr[] = []
+      // those that speak the watch protocol are points of this package
+      const readsBoth = (): boolean | undefined => this.#settings.bothForms ? this.#known.get(key)?.speaksWatch : false
       known = {
-        point: new RemotePoint(peerId, this.#session(peerId, addresses), this.#log),
+        point: new RemotePoint(peerId, this.#session(peerId, addresses), readsBoth, this.#log),
         addresses,
         isConfigured: false,
         isConnected: false,

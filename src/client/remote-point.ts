@@ -15,6 +15,14 @@ const MAX_COOKIE_LENGTH = 1_024
  */
 const UNREADABLE = new Set(['InvalidSignedPeerRecordError', 'StreamResetError'])
 
+/** Bytes of records that every point reads, the longest namespace beside them: nim-libp2p's read 4096 in all. */
+const READ_BY_ALL = 3_800
+
+/** This node's record as it is signed by choice, or for the other domain. */
+type Form = 'own' | 'other'
+
+type RegisteredRecords = Pick<Message.Register, 'signedPeerRecord' | 'otherSignedPeerRecord'>
+
 /** A page as the point sent it: nothing in it is verified. */
 export interface UnverifiedPage {
   registrations: Message.Register[]
@@ -28,14 +36,20 @@ export class RemotePoint {
   readonly peerId: PeerId
   readonly #session: Session
   /** The form of records that was understood last; until one was, this node's own. */
-  #form: 'own' | 'other' = 'own'
+  #form: Form = 'own'
+  readonly #readsBoth: () => boolean | undefined
   readonly #log: Logger
   /** The last cookie that it gave for each namespace that this node asked it to register. */
   readonly #cookies = new Map<string, Uint8Array | undefined>()
 
-  constructor (peerId: PeerId, session: Session, log: Logger) {
+  /**
+   * @param readsBoth - whether the point takes a record in both forms at once (docs/extensions.md); undefined
+   * while it has not said what it speaks
+   */
+  constructor (peerId: PeerId, session: Session, readsBoth: () => boolean | undefined, log: Logger) {
     this.peerId = peerId
     this.#session = session
+    this.#readsBoth = readsBoth
     this.#log = log
   }
 
@@ -50,8 +64,10 @@ export class RemotePoint {
   }
 
   /**
-   * A point that cannot read the record is sent the same in the other form, once, and in the same step:
-   * what is sent afterwards, to unregister for example, does not overtake it.
+   * The record goes out in both forms where the point takes both, so that it can list to each reader the one that it
+   * reads; a point that has not said yet what it speaks is sent both if any point could read so much. One that
+   * cannot read the record is sent the same in the other form, once, and in the same step: what is sent
+   * afterwards, to unregister for example, does not overtake it.
    *
    * @param ttl - milliseconds
    * @returns the TTL in milliseconds, at the most the one asked for: to renew too early does no harm
@@ -63,34 +79,47 @@ export class RemotePoint {
 
     return this.#session.step(async turn => {
       const form = this.#form
-      const [first, second] = form === 'own'
-        ? [async () => record.envelope, record.inOtherForm]
-        : [record.inOtherForm, async () => record.envelope]
+      const second = otherOf(form)
 
       try {
-        return await this.#register(turn, namespace, await first(), ttl)
+        return await this.#register(turn, namespace, await this.#records(record, form), ttl)
       } catch (err: any) {
         if (!UNREADABLE.has(err.name)) {
           throw err
         }
 
         this.#log('point %p cannot read the record for "%s" (%s): it is sent in the other form', this.peerId, namespace, err.message)
-        const granted = await this.#register(turn, namespace, await second(), ttl).catch(later => {
+        const granted = await this.#register(turn, namespace, { signedPeerRecord: await inForm(record, second) }, ttl).catch(later => {
           // only an answer to the second says more than what became of the first
           throw later instanceof RendezvousError && later.status !== Status.E_INVALID_SIGNED_PEER_RECORD ? later : err
         })
-        this.#form = form === 'own' ? 'other' : 'own'
+        this.#form = second
 
         return granted
       }
     }, signal)
   }
 
-  async #register (turn: Turn, namespace: string, signedPeerRecord: Uint8Array, ttl: number): Promise<number> {
+  /** What is sent of the record: in the given form, and beside it in the other where the point may take both. */
+  async #records (record: SealedRecord, form: Form): Promise<RegisteredRecords> {
+    const readsBoth = this.#readsBoth()
+    const signedPeerRecord = await inForm(record, form)
+
+    if (readsBoth === false) {
+      return { signedPeerRecord }
+    }
+
+    const otherSignedPeerRecord = await inForm(record, otherOf(form))
+    const isReadByAll = signedPeerRecord.byteLength + otherSignedPeerRecord.byteLength <= READ_BY_ALL
+
+    return { signedPeerRecord, ...(readsBoth === true || isReadByAll ? { otherSignedPeerRecord } : {}) }
+  }
+
+  async #register (turn: Turn, namespace: string, records: RegisteredRecords, ttl: number): Promise<number> {
     this.#log('asking %p to register "%s" for %d s', this.peerId, namespace, ttl / 1_000)
     const { registerResponse } = await this.#request(turn, {
       type: Message.MessageType.REGISTER,
-      register: { ns: namespace, signedPeerRecord: signedPeerRecord as Uint8Array<ArrayBuffer>, ttl: toWireTtl(ttl) }
+      register: { ns: namespace, ttl: toWireTtl(ttl), ...records }
     }, Message.MessageType.REGISTER_RESPONSE, 0)
 
     this.#checkStatus(registerResponse, namespace)
@@ -236,4 +265,12 @@ export class RemotePoint {
   #protocolError (what: string): ProtocolError {
     return new ProtocolError(`The point ${this.peerId} ${what}`)
   }
+}
+
+function otherOf (form: Form): Form {
+  return form === 'own' ? 'other' : 'own'
+}
+
+async function inForm (record: SealedRecord, form: Form): Promise<Uint8Array<ArrayBuffer>> {
+  return (form === 'own' ? record.envelope : record.inOtherForm()) as Promise<Uint8Array<ArrayBuffer>>
 }

@@ -43,6 +43,7 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
     discoverFilter: init.discoverFilter ?? (isBrowser() ? publicAddresses : undefined),
     addressFilter: init.addressFilter ?? (() => true),
     recordDomain: init.recordDomain ?? DEFAULT_RECORD_DOMAIN,
+    bothForms: init.bothForms ?? true,
     timeout: init.timeout ?? REQUEST_TIMEOUT,
     protocol: init.protocol ?? PROTOCOL_ID
   }

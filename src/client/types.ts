@@ -104,12 +104,20 @@ export interface RendezvousClientInit {
 
   /**
    * The form in which this node's record is signed, by the signature's domain. A point that cannot read
-   * it is sent the other. Where peers of rust-libp2p are to find this node at a point that can read
-   * both, it is 'libp2p-routing-state', for that is the only one they can read.
+   * it is sent the other. With one that can read both but keeps only one, it is 'libp2p-routing-state'
+   * where peers of rust-libp2p are to find this node, for that is the only one they can read.
    *
    * @default 'libp2p-peer-record'
    */
   recordDomain?: RecordDomain
+
+  /**
+   * Whether points that keep a record in both forms get it in both, so that peers of every implementation
+   * find this node there.
+   *
+   * @default true
+   */
+  bothForms?: boolean
 
   /**
    * How long one request may take, in milliseconds, dialling the point included.

@@ -1,3 +1,5 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OwnRecord } from '../../src/client/own-record.ts'
@@ -113,6 +115,17 @@ describe('OwnRecord', () => {
     // what Go's points accept
     expect(long.multiaddrs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)).toBeLessThanOrEqual(2_048)
     expect(long.envelope.byteLength).toBeLessThan(2_400)
+  })
+
+  it('is one that points accept in both forms, with a large key and however many addresses there are', async () => {
+    const privateKey = await generateKeyPair('RSA', 4_096)
+    const record = ownRecord({ privateKey, peerId: peerIdFromPrivateKey(privateKey) }, () => Array.from({ length: 1_000 }, (_, index) => `/dns4/${'a'.repeat(60)}.example.com/tcp/${index + 1}`))
+    const { envelope, inOtherForm } = (await record.seal(now))!
+    const records = new PeerRecords(10)
+
+    for (const form of [envelope, await inOtherForm()]) {
+      expect(() => records.open(form)).not.toThrow()
+    }
   })
 
   it.each<[RecordDomain, RecordDomain]>([

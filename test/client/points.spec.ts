@@ -1,5 +1,6 @@
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
+import { TypedEventEmitter } from 'main-event'
 import { describe, expect, it } from 'vitest'
 import { Points } from '../../src/client/points.ts'
 import { clientSettings } from '../../src/client/settings.ts'
@@ -75,7 +76,7 @@ describe('Points', () => {
     const { peerId } = await makePeer()
     const topologies: any[] = []
     const said: string[] = []
-    const components: any = { registrar: { register: async (_: string, topology: any) => `${topologies.push(topology)}` } }
+    const components: any = { events: new TypedEventEmitter(), registrar: { register: async (_: string, topology: any) => `${topologies.push(topology)}` } }
     const points = new Points(components, clientSettings({}), {}, {
       onConnect: () => { said.push('connected') },
       onWatchable: () => { said.push('watchable') },

@@ -1,12 +1,16 @@
 import { identify } from '@libp2p/identify'
 import { pbStream } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { pEvent } from 'p-event'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Message } from '../../src/protocol/message.ts'
+import { PeerRecords } from '../../src/protocol/peer-record.ts'
 import { addressOf, base, clientNode, collect, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { listed, makePeers } from '../fixtures/peers.ts'
 import { granted, page, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
 import { domainOf } from '../fixtures/records.ts'
+import { nothing, watchPoint } from '../fixtures/watch-point.ts'
 import type { RecordDomain } from '../../src/index.ts'
 import type { ScriptedRequest } from '../fixtures/scripted-point.ts'
 import type { Connection } from '@libp2p/interface'
@@ -62,6 +66,42 @@ describe('the two forms of signed peer records', () => {
 
     await expect(rendezvous.register('one')).rejects.toMatchObject({ name: 'InvalidTtlError', statusText: 'too long' })
     expect(point.requests).toHaveLength(2)
+  })
+
+  it('are both sent to a point that speaks the watch protocol, with one number, and never again while the addresses are the same', async () => {
+    const point = await watchPoint(nothing)
+    const client = await clientNode({ points: [point.address] })
+    const { rendezvous } = client.services
+    await client.dial(multiaddr(point.address))
+    await rendezvous.register('one')
+    await rendezvous.register('two')
+    const [first, second] = point.requests.map(({ register }) => register!)
+    const records = new PeerRecords(10)
+    const [own, other] = await Promise.all([first!.signedPeerRecord!, first!.otherSignedPeerRecord!].map(async record => records.open(record).certify()))
+
+    expect([own!.domain, other!.domain]).toEqual(['libp2p-peer-record', 'libp2p-routing-state'])
+    expect(other!.sequence).toBe(own!.sequence)
+    expect(other!.multiaddrs).toEqual(own!.multiaddrs)
+    expect({ ...second, ns: 'one' }).toEqual(first)
+  })
+
+  it('are not both sent to a point that is known not to speak it', async () => {
+    const point = await scriptedPoint(() => granted(7_200n))
+    const client = await clientNode({ points: [point.address] })
+    const isIdentified = pEvent(client, 'peer:identify')
+    await client.dial(multiaddr(point.address))
+    await isIdentified
+    await client.services.rendezvous.register('ns')
+
+    expect(point.requests.map(({ register }) => register?.otherSignedPeerRecord)).toEqual([undefined])
+  })
+
+  it('are not both sent where that is turned off', async () => {
+    const point = await watchPoint(nothing)
+    const { services: { rendezvous } } = await clientNode({ points: [point.address], bothForms: false })
+    await rendezvous.register('ns')
+
+    expect(point.requests.map(({ register }) => register?.otherSignedPeerRecord)).toEqual([undefined])
   })
 
   it.each(['libp2p-peer-record', 'libp2p-routing-state'] as const)('are registered at this point, and found by this client, with certified addresses: %s', async recordDomain => {

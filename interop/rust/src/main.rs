@@ -20,6 +20,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Many requests on one connection is a case: an idle one must stay. Seconds.
+const IDLE: u64 = 600;
+
 #[derive(NetworkBehaviour)]
 struct Point {
     identify: identify::Behaviour,
@@ -38,12 +41,13 @@ async fn main() -> Result<()> {
     match args.next().as_deref() {
         Some("server") => serve(args.collect()).await,
         Some("client") => drive(args.next().ok_or("the point's address is missing")?).await,
-        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] | client ADDRESS".into()),
+        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS".into()),
     }
 }
 
 fn swarm<B: NetworkBehaviour>(
     key: Keypair,
+    idle: u64,
     behaviour: impl FnOnce(&Keypair) -> B,
 ) -> Result<Swarm<B>> {
     Ok(libp2p::SwarmBuilder::with_existing_identity(key)
@@ -55,8 +59,7 @@ fn swarm<B: NetworkBehaviour>(
         )?
         .with_behaviour(behaviour)
         .map_err(|_| "no behaviour")?
-        // Many requests on one connection is a case: an idle one must stay.
-        .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(600)))
+        .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(idle)))
         .build())
 }
 
@@ -103,7 +106,7 @@ async fn serve(args: Vec<String>) -> Result<()> {
         Some(seed) => Keypair::ed25519_from_bytes([seed as u8; 32])?,
         None => Keypair::generate_ed25519(),
     };
-    let mut swarm = swarm(key, |key| Point {
+    let mut swarm = swarm(key, flag("--idle")?.unwrap_or(IDLE), |key| Point {
         identify: identify_behaviour(key),
         rendezvous: rendezvous::server::Behaviour::new(config),
     })?;
@@ -134,7 +137,7 @@ impl Peer {
         let Some(Protocol::P2p(point)) = address.iter().last() else {
             return Err("the point's address must end in /p2p/…".into());
         };
-        let mut swarm = swarm(Keypair::generate_ed25519(), |key| Client {
+        let mut swarm = swarm(Keypair::generate_ed25519(), IDLE, |key| Client {
             identify: identify_behaviour(key),
             rendezvous: rendezvous::client::Behaviour::new(key.clone()),
         })?;
