@@ -22,8 +22,12 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 
 export const DEFAULT_TIMEOUT = 10_000
 
-/** How long a lost connection may take to come back before there is anything to tell. */
+/** How long a lost connection may take to come back before it is looked whether the point is there. Milliseconds. */
 const RECONNECT_PATIENCE = 5_000
+const MAX_PATIENCE = 5 * 60_000
+
+/** A point that holds a connection for this time does not close what is idle. Milliseconds. */
+const LONG_CONNECTION = 60_000
 
 export interface ClientNode {
   node: Libp2p
@@ -62,7 +66,7 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
       throw new Failure(await unknownHost(point) ?? unreachable(point, pointId, err, timeout), { cause: err })
     }
 
-    watchConnection(node, pointId, message => { output.note(message) })
+    watchConnection(node, point, message => { output.note(message) })
 
     return await work({ node, client: node.services.rendezvous, pointId })
   } finally {
@@ -72,26 +76,30 @@ export async function withPoint (init: ClientNodeInit, { output, signal }: Comma
 }
 
 /**
- * Tells of a connection that is lost for longer than it takes to make another. Some points close what is
- * idle, which is nothing to tell of.
+ * Tells of a point that is away. A lost connection alone is nothing to tell of: some points close what is idle, and
+ * are come back to when there is something to ask. So the point is dialled to see whether it is there, and where
+ * it always is, ever less often.
  */
-export function watchConnection (node: Pick<Libp2p, 'addEventListener' | 'status'>, pointId: PeerId, note: (message: string) => void): void {
+export function watchConnection (node: Pick<Libp2p, 'addEventListener' | 'status' | 'dial'>, point: Multiaddr, note: (message: string) => void): void {
+  const pointId = peerIdIn(point) as PeerId
+  let patience = RECONNECT_PATIENCE
+  let connectedAt = Date.now()
   let timer: NodeJS.Timeout | undefined
+  let isConnected = true
   let isTold = false
 
   node.addEventListener('peer:disconnect', ({ detail: peer }) => {
-    if (peer.equals(pointId) && node.status === 'started') {
+    if (peer.equals(pointId)) {
+      isConnected = false
+      patience = Date.now() - connectedAt >= LONG_CONNECTION ? RECONNECT_PATIENCE : patience
       clearTimeout(timer)
-      timer = setTimeout(() => {
-        if (node.status === 'started') {
-          isTold = true
-          note('The connection to the point is lost; it is tried again')
-        }
-      }, RECONNECT_PATIENCE).unref()
+      timer = setTimeout(() => { look().catch(() => {}) }, patience).unref()
     }
   })
   node.addEventListener('peer:connect', ({ detail: peer }) => {
     if (peer.equals(pointId)) {
+      isConnected = true
+      connectedAt = Date.now()
       clearTimeout(timer)
 
       if (isTold) {
@@ -100,6 +108,22 @@ export function watchConnection (node: Pick<Libp2p, 'addEventListener' | 'status
       }
     }
   })
+
+  async function look (): Promise<void> {
+    if (node.status !== 'started') {
+      return
+    }
+
+    try {
+      await node.dial(point)
+      patience = Math.min(2 * patience, MAX_PATIENCE)
+    } catch {
+      if (!isConnected && !isTold && node.status === 'started') {
+        isTold = true
+        note('The connection to the point is lost; it is tried again')
+      }
+    }
+  }
 }
 
 async function createNode ({ point, values, client, listen = [], announce = [] }: ClientNodeInit, timeout: number, output: Output): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {

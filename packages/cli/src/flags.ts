@@ -4,6 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { Option } from 'commander'
 import { parseDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
+import type { RecordDomain } from 'libp2p-rendezvous'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Command } from 'commander'
 
@@ -105,6 +106,13 @@ export const hostPort: FlagType<HostPort> = {
     return host === '' || Number(port) > 65_535 ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
   },
   expected: 'a host and a port, as in 127.0.0.1:9464 or [::1]:9464'
+}
+
+/** By which form a peer record is signed. */
+export const recordDomain: FlagType<RecordDomain> = {
+  placeholder: 'DOMAIN',
+  parse: text => text === 'libp2p-peer-record' || text === 'libp2p-routing-state' ? text : undefined,
+  expected: 'libp2p-peer-record or libp2p-routing-state'
 }
 
 /** An IP address, or a range of them. */

@@ -1,4 +1,4 @@
-import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, text } from './flags.ts'
+import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, recordDomain, text } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 
 const commonFlags = {
@@ -49,6 +49,7 @@ export const registerFlags = {
   ttl: { type: duration, help: 'lifetime to ask for; it is renewed in time', default: '2h' },
   listen: { type: listenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/0' },
   announce: { type: announceAddress, multiple: true, help: 'address to publish, as often as needed', default: 'those it listens on' },
+  recordDomain: { type: recordDomain, help: 'form to sign the record in, libp2p-routing-state for peers of rust-libp2p at points that keep one form only', default: 'both, libp2p-peer-record first' },
   ...clientFlags
 } as const
 

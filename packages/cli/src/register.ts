@@ -19,12 +19,18 @@ export const DEFAULT_TTL = 2 * 60 * 60_000
  */
 export async function runRegister (point: Multiaddr, namespace: string, values: FlagValues<RegisterFlags>, context: CommandContext): Promise<number> {
   const { output, signal } = context
-  const { announce, ttl = DEFAULT_TTL } = values
+  const { announce, recordDomain, ttl = DEFAULT_TTL } = values
   // with addresses to announce it speaks for a node elsewhere, unless it is told to listen
   const listen = values.listen ?? (announce == null ? [multiaddr(DEFAULT_LISTEN)] : [])
   await checkPorts(listen)
 
-  return withPoint({ point, values, listen, ...(announce == null ? {} : { announce }) }, context, async ({ node, client, pointId }) => {
+  return withPoint({
+    point,
+    values,
+    listen,
+    ...(announce == null ? {} : { announce }),
+    ...(recordDomain == null ? {} : { client: { recordDomain } })
+  }, context, async ({ node, client, pointId }) => {
     const refused = Promise.withResolvers<never>()
     let times = 0
     let latest: Registration | undefined

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate } from '../src/flags.ts'
+import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate, recordDomain } from '../src/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
@@ -74,6 +74,8 @@ describe('flags', () => {
     [listenAddress, '/dns4/localhost/tcp/5000', undefined],
     [listenAddress, '/ip4/127.0.0.1/udp/5000/quic-v1', undefined],
     [listenAddress, '/ip4/127.0.0.1/tcp/5000/wss', undefined],
+    [recordDomain, 'libp2p-routing-state', 'libp2p-routing-state'],
+    [recordDomain, 'rust', undefined],
     [announceAddress, '/ip4/1.2.3.4', undefined],
     [announceAddress, '/dns4/point.example.com', undefined],
     [announceAddress, '/ip4/1.2.3.4/tcp/0', undefined],

@@ -440,6 +440,22 @@ describe('the other commands', () => {
     ])
   })
 
+  it.each([
+    [[], ['/libp2p/routing-state-record', 'other']],
+    [['--record-domain', 'libp2p-routing-state'], ['/libp2p/routing-state-record', 'first']]
+  ])('sign the record in both forms, and first in the one that they are told %j', async (flags, [payloadType = '', where]) => {
+    const node = await startNode(undefined)
+    const asked = Promise.withResolvers<Buffer>()
+    await node.handle('/rendezvous/1.0.0', stream => { stream.addEventListener('message', ({ data }) => { asked.resolve(Buffer.from(data.subarray())) }) })
+    const register = new Program(['register', String(node.getMultiaddrs()[0]), 'my-app', '--announce', '/ip4/203.0.113.7/tcp/1', ...flags])
+    const request = await asked.promise
+
+    // the second record comes after the first, whose own peer record's type is two bytes
+    expect(request.indexOf(payloadType)).to.be.above(0)
+    expect(request.indexOf(payloadType) < request.indexOf(Buffer.from([0x12, 2, 3, 1])) ? 'first' : 'other').to.equal(where)
+    await register.end('SIGINT')
+  })
+
   // neither the interval nor the end of a lifetime is in sight
   it('show peers that come, that leave, and that are killed, as it happens', async () => {
     const { ready, overTcp } = await startPoint('--presence-grace', '1s', '--http', '127.0.0.1:0')

@@ -19,7 +19,7 @@ import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, ref
 import { DEFAULT_INTERVAL, peerLines } from '../src/watch.ts'
 import { Status } from 'libp2p-rendezvous'
 import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from 'libp2p-rendezvous'
-import type { Libp2p, PeerId } from '@libp2p/interface'
+import type { Libp2p } from '@libp2p/interface'
 
 const id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 const other = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -148,53 +148,94 @@ describe('why a point could not be dialled', () => {
 })
 
 describe('a lost connection', () => {
-  function watched (): { notes: string[], node: any, lose: (peer?: PeerId) => void, make: () => void } {
-    const notes: string[] = []
-    const node = Object.assign(new TypedEventEmitter<any>(), { status: 'started' as Libp2p['status'] })
-    watchConnection(node, id, note => notes.push(note))
+  const dialled = multiaddr(`/ip4/127.0.0.1/tcp/1/p2p/${id}`)
 
-    return {
-      notes,
-      node,
-      lose: (peer = id) => { node.safeDispatchEvent('peer:disconnect', { detail: peer }) },
-      make: () => { node.safeDispatchEvent('peer:connect', { detail: id }) }
-    }
+  function watched ({ isThere = true } = {}) {
+    const notes: string[] = []
+    const node = Object.assign(new TypedEventEmitter<any>(), {
+      status: 'started' as Libp2p['status'],
+      dials: 0,
+      dial: async () => {
+        node.dials++
+
+        if (!isThere) {
+          throw new Error('nobody there')
+        }
+
+        make()
+      }
+    })
+    const make = (): void => { node.safeDispatchEvent('peer:connect', { detail: id }) }
+    watchConnection(node as any, dialled, note => notes.push(note))
+
+    return { notes, node, make, lose: (peer = id) => { node.safeDispatchEvent('peer:disconnect', { detail: peer }) } }
   }
 
   beforeEach(() => { vi.useFakeTimers() })
   afterEach(() => { vi.useRealTimers() })
 
-  it('is nothing to tell of when it comes back, as where a point closes what is idle', () => {
-    const { notes, lose, make } = watched()
+  it('is nothing to tell of when it comes back', async () => {
+    const { notes, node, lose, make } = watched()
 
     for (let i = 0; i < 3; i++) {
       lose()
-      vi.advanceTimersByTime(4_000)
+      await vi.advanceTimersByTimeAsync(4_000)
       make()
-      vi.advanceTimersByTime(10_000)
+      await vi.advanceTimersByTimeAsync(10_000)
     }
 
     expect(notes).to.deep.equal([])
+    expect(node.dials).to.equal(0)
   })
 
-  it('is told of when it does not come back at once, and so is its return', () => {
-    const { notes, lose, make } = watched()
+  it('is nothing to tell of where the point is there and closes what is idle, and less and less often a reason to look', async () => {
+    const { notes, node, lose } = watched()
+    node.addEventListener('peer:connect', () => { setTimeout(lose, 10_000) })
     lose()
-    vi.advanceTimersByTime(60_000)
+    await vi.advanceTimersByTimeAsync(10 * 60_000)
+    expect(node.dials).to.equal(6)
+    await vi.advanceTimersByTimeAsync(60 * 60_000)
+
+    expect(notes).to.deep.equal([])
+    expect(node.dials).to.be.lessThan(6 + 13)
+  })
+
+  it('is told of when the point is away, and so is its return', async () => {
+    const { notes, lose, make } = watched({ isThere: false })
+    lose()
+    await vi.advanceTimersByTimeAsync(60_000)
     expect(notes).to.deep.equal(['The connection to the point is lost; it is tried again'])
     make()
     make()
     expect(notes.slice(1)).to.deep.equal(['The connection to the point is back'])
   })
 
-  it("is nothing to tell of when it is another peer's, or when the program ends", () => {
-    const { notes, lose, node } = watched()
+  it('is told of soon when it had been held for long, however often it was lost before', async () => {
+    const { notes, node, lose, make } = watched()
+
+    for (let i = 0; i < 5; i++) {
+      lose()
+      await vi.advanceTimersByTimeAsync(300_000)
+    }
+
+    make()
+    await vi.advanceTimersByTimeAsync(60_000)
+    node.dial = async () => { throw new Error('nobody there') }
+    lose()
+    await vi.advanceTimersByTimeAsync(5_000)
+
+    expect(notes).to.have.length(1)
+  })
+
+  it("is nothing to tell of when it is another peer's, or when the program ends", async () => {
+    const { notes, lose, node } = watched({ isThere: false })
     lose(other)
-    vi.advanceTimersByTime(60_000)
+    await vi.advanceTimersByTimeAsync(60_000)
     lose()
     node.status = 'stopping'
-    vi.advanceTimersByTime(60_000)
+    await vi.advanceTimersByTimeAsync(60_000)
     expect(notes).to.deep.equal([])
+    expect(node.dials).to.equal(0)
   })
 })
 
