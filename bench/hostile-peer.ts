@@ -47,7 +47,7 @@ export const ATTACKS: Record<string, Attack> = {
 
     await new Promise(() => {})
   },
-  [RARE_FORM]: async peer => flood(peer, 1, () => discover('of-1000', 1n)),
+  [RARE_FORM]: async peer => flood(peer, 1, () => discover('of-1000', 1n, false)),
   'asks on fifty connections and never reads': async ({ address }) => {
     const peers = await Promise.all(Array.from({ length: 50 }, async (_, i) => rawPeer({ localAddress: `127.9.${i}.1` })))
 

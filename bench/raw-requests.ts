@@ -32,8 +32,8 @@ export async function rawPeer ({ privateKey, localAddress, userAgent }: RawPeerI
 }
 
 /** A request to list a namespace, with its length before it. */
-export function discover (namespace: string, limit = 0n): Uint8Array {
-  return framed(Message.encode({ type: Message.MessageType.DISCOVER, discover: { ns: namespace, limit } }))
+export function discover (namespace: string, limit = 0n, bothForms = true): Uint8Array {
+  return framed(Message.encode({ type: Message.MessageType.DISCOVER, discover: { ns: namespace, limit, bothForms } }))
 }
 
 export function framed (message: Uint8Array): Uint8Array {

@@ -80,7 +80,7 @@ async function watcher (): Promise<Watcher> {
   const stream = await connection.newStream(watchProtocol(PROTOCOL_ID))
   const echoes = await connection.newStream(TELL_PROTOCOL)
   const watcher: Watcher = { stream, isPaused: false, updates: 0, told: 0, bytes: 0, registrations: [], at: 0 }
-  stream.send(framed(WatchRequest.encode({ subscribe: { id: 1, ns: task.namespace } })))
+  stream.send(framed(WatchRequest.encode({ subscribe: { id: 1, ns: task.namespace, bothForms: true } })))
   read(stream, event => {
     watcher.at = now()
     watcher.updates++

@@ -189,6 +189,7 @@ export class RemotePoint {
       type: Message.MessageType.DISCOVER,
       discover: {
         limit: BigInt(limit),
+        bothForms: true,
         ...(namespace == null ? {} : { ns: namespace }),
         ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> }),
         ...(sample ? { sample } : {})

@@ -307,7 +307,7 @@ export class Subscriptions {
 
     this.#byId.set(id, subscription)
 
-    return { subscribe: { id, ns: namespace, ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> }) } }
+    return { subscribe: { id, ns: namespace, bothForms: true, ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> }) } }
   }
 
   #resync (subscription: Subscription, now: number): void {

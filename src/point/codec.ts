@@ -7,7 +7,7 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 
 const { MessageType } = Message
 
-const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT }
+const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT, 101: BYTES }
 
 /** The types of proto/rendezvous.proto. */
 export const MESSAGE: Shape = {
@@ -15,7 +15,7 @@ export const MESSAGE: Shape = {
   2: REGISTER,
   3: { 1: SHORT, 2: BYTES, 3: VARINT },
   4: { 1: BYTES },
-  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: SHORT },
+  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: SHORT, 102: SHORT },
   6: { 1: [REGISTER], 2: BYTES, 3: SHORT, 4: BYTES }
 }
 
@@ -24,9 +24,9 @@ export const MESSAGE: Shape = {
  * an empty cookie and a limit of zero are what some clients send for none.
  */
 export type Request =
-  | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined }
-  | { type: 'unregister', namespace: string }
-  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined, /** Whether some are wanted, whichever. */ sample: boolean }
+  | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** The same in the other form. */ otherRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined }
+  | { type: 'unregister', /** Undefined for all. */ namespace: string | undefined }
+  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined, /** Whether some are wanted, whichever. */ sample: boolean, /** Whether records of both forms can be read. */ bothForms: boolean }
 
 /**
  * Reads a message that is a request and has the part that its type promises.
@@ -38,22 +38,25 @@ export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   const { type = MessageType.REGISTER, register, unregister, discover } = decodeStrictly(bytes)
 
   if (type === MessageType.REGISTER && register != null) {
-    return { type: 'register', namespace: register.ns, signedPeerRecord: register.signedPeerRecord, ttl: register.ttl }
+    const { ns, signedPeerRecord, otherSignedPeerRecord, ttl } = register
+
+    return { type: 'register', namespace: ns, signedPeerRecord, otherRecord: otherSignedPeerRecord?.byteLength === 0 ? undefined : otherSignedPeerRecord, ttl }
   }
 
   if (type === MessageType.UNREGISTER && unregister != null) {
-    return { type: 'unregister', namespace: unregister.ns ?? '' }
+    return { type: 'unregister', namespace: unregister.ns === '' ? undefined : unregister.ns }
   }
 
   if (type === MessageType.DISCOVER && discover != null) {
-    const { ns, limit = 0n, cookie, sample = false } = discover
+    const { ns, limit = 0n, cookie, sample = false, bothForms = false } = discover
 
     return {
       type: 'discover',
       namespace: ns === '' ? undefined : ns,
       limit: limit === 0n ? undefined : Number(limit),
       cookie: cookie?.byteLength === 0 ? undefined : cookie,
-      sample
+      sample,
+      bothForms
     }
   }
 

@@ -1,21 +1,20 @@
 import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
-import { isSound, isSoundInRust } from '../protocol/address.ts'
-import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
+import { InvalidRecordError } from '../protocol/peer-record.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
 import { ask, checkAuthorized, checkCookie, checkNamespace, Refusal } from './checks.ts'
 import { encodeListing } from './listing.ts'
 import { networkRule } from './network-of.ts'
+import { SentRecords } from './sent-records.ts'
 import { run, wait } from './steps.ts'
-import { openingWork, RecordBudget, verifyingWork } from './verification.ts'
+import { RecordBudget } from './verification.ts'
 import type { Request } from './codec.ts'
 import type { PointSettings } from './settings.ts'
 import type { Steps } from './steps.ts'
-import type { Account } from './verification.ts'
 import type { Authorize, AuthorizeRequest, Origin } from './types.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
-import type { RecordDomain, UncertifiedRecord } from '../protocol/peer-record.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { ListQuery, Page, StoredRegistration, RegistrationStore } from '../store/types.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
@@ -27,8 +26,11 @@ type Discover = Extract<Request, { type: 'discover' }>
 /** How the request got here. */
 export interface RequestContext {
   connection: Connection
-  /** The only form of records that the peer can read, where one in another form spoils a listing for it. */
-  reads?: RecordDomain | undefined
+  /**
+   * The only form of records that the peer can read, unless its request says that it reads both; undefined where it is
+   * listed everything all the same. There is a promise while it is not known.
+   */
+  reads?: () => MaybePromise<RecordDomain | undefined>
   /** Before a listing is encoded: there is a promise when the peer has to read others before. */
   room?: () => MaybePromise<void>
   /** Aborts when an answer would come too late, or nobody waits for it any more. */
@@ -42,18 +44,17 @@ export type Outcome =
   | { type: 'registration:rejected' | 'unregister:rejected' | 'discover:rejected', namespace: string | undefined, status: ErrorStatus, statusText: string, cause?: unknown }
   | { type: 'discover:served', namespace: string | undefined, registrations: number }
   /** Nothing was registered that could have been unregistered. */
-  | { type: 'nothing', namespace: string }
+  | { type: 'nothing', namespace: string | undefined }
 
 export interface Answer {
   /** UNREGISTER has none, whatever its outcome. */
   response: Uint8Array | undefined
   outcome: Outcome
+  /** What it led to before that. */
+  before?: Outcome[]
   /** What it took beyond a request that is answered from memory, in such requests. */
   work: number
 }
-
-/** Records that are remembered as verified, at the most twice as many: with the usual envelope, 16 MiB of them. */
-const REMEMBERED_RECORDS = 4_096
 
 /**
  * Decides what a point answers: who asks, what, and when goes in; the response and what came of it
@@ -65,7 +66,7 @@ export class RequestHandler {
   readonly #authorize: Authorize | undefined
   readonly #networkOf: (origin: Origin) => Network
   readonly #random: () => number
-  readonly #records = new PeerRecords(REMEMBERED_RECORDS)
+  readonly #records = new SentRecords()
   readonly #budget = new RecordBudget()
 
   constructor (store: RegistrationStore, settings: PointSettings, authorize?: Authorize, networkOf = networkRule(), random = Math.random) {
@@ -93,16 +94,11 @@ export class RequestHandler {
     try {
       const namespace = checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
       const ttl = this.#checkTtl(request.ttl)
-      const record = this.#openRecord(request.signedPeerRecord, peer, account)
+      const opened = this.#records.open(this.#settings.keepBothForms ? request : { ...request, otherRecord: undefined }, peer, account)
       yield * this.#checkAuthorized({ peer, action: 'register', namespace, connection, signal })
 
-      if (record.key != null) {
-        account.spend(verifyingWork(record.key))
-      }
-
-      const { envelope, domain } = yield * wait(record.certify())
-
-      const registration = { namespace, peer: peer.toString(), signedPeerRecord: envelope, domain, network, ttl }
+      const records = yield * this.#records.certify(opened, account)
+      const registration = { namespace, peer: peer.toString(), ...records, network, ttl }
       const result = yield * ask(() => this.#store.register(registration, this.#settings, now), signal)
 
       if ('limit' in result) {
@@ -129,6 +125,10 @@ export class RequestHandler {
   * #unregister (peer: PeerId, request: Unregister, now: number, { signal }: RequestContext): Steps<Answer> {
     const { namespace } = request
 
+    if (namespace == null) {
+      return yield * this.#unregisterAll(peer, request, now, signal)
+    }
+
     try {
       const registration = yield * ask(() => this.#store.unregister(namespace, peer.toString(), now), signal)
 
@@ -142,6 +142,27 @@ export class RequestHandler {
     }
   }
 
+  /** As waku's client asks for it: each of the peer's registrations is removed as if it had been named. */
+  * #unregisterAll (peer: PeerId, request: Unregister, now: number, signal: AbortSignal): Steps<Answer> {
+    const removed: Outcome[] = []
+
+    try {
+      for (const { namespace } of yield * ask(() => this.#store.registrationsOf(peer.toString(), now), signal)) {
+        const registration = yield * ask(() => this.#store.unregister(namespace, peer.toString(), now), signal)
+
+        if (registration != null) {
+          removed.push({ type: 'registration:removed', registration })
+        }
+      }
+
+      const work = removed.length
+
+      return { before: removed, outcome: removed.pop() ?? { type: 'nothing', namespace: undefined }, response: undefined, work }
+    } catch (err) {
+      return { ...refuse(request, err), before: removed, work: removed.length }
+    }
+  }
+
   * #discover (peer: PeerId, request: Discover, now: number, { connection, reads, room, signal }: RequestContext): Steps<Answer> {
     const { maxDiscoverLimit, maxNamespaceLength } = this.#settings
 
@@ -151,9 +172,11 @@ export class RequestHandler {
       const limit = Math.min(request.limit ?? maxDiscoverLimit, maxDiscoverLimit)
       yield * this.#checkAuthorized({ peer, action: 'discover', namespace, connection, signal })
 
-      const page = yield * this.#list({ namespace, after, limit, reads, ...(request.sample ? { sample: this.#random } : {}) }, now, signal)
+      const query = { namespace, after, limit, ...(request.sample ? { sample: this.#random } : {}) }
+      const form = request.bothForms ? undefined : yield * this.#formFor(query, reads?.(), now, signal)
+      const page = yield * this.#list({ ...query, reads: form }, now, signal)
       yield * waitForRoom(room?.(), signal)
-      const { response, registrations } = encodeListing(page, namespace, now, request.sample)
+      const { response, registrations } = encodeListing(page, namespace, now, { isSample: request.sample, reads: form })
 
       return { outcome: { type: 'discover:served', namespace, registrations }, response, work: 0 }
     } catch (err) {
@@ -172,41 +195,19 @@ export class RequestHandler {
     return ttl
   }
 
-  #openRecord (envelope: Uint8Array | undefined, peer: PeerId, account: Account): UncertifiedRecord {
-    if (envelope == null) {
-      throw new Refusal(Status.E_INVALID_SIGNED_PEER_RECORD, 'a signed peer record is required')
-    }
-
-    const record = this.#records.isKnown(envelope) ? this.#records.open(envelope) : this.#openNew(envelope, account)
-
-    if (!record.peerId.equals(peer)) {
-      throw new Refusal(Status.E_NOT_AUTHORIZED, 'a peer may register only itself')
-    }
-
-    return record
-  }
-
-  #openNew (envelope: Uint8Array, account: Account): UncertifiedRecord {
-    if (!account.hasRoom) {
-      throw new Refusal(Status.E_UNAVAILABLE, 'this point is sent more records than it can verify')
-    }
-
-    let record: UncertifiedRecord | undefined
-
-    try {
-      record = this.#records.open(envelope)
-      checkAddresses(record)
-
-      return record
-    } finally {
-      account.spend(openingWork(envelope, record?.key))
-    }
-  }
-
   * #checkAuthorized (request: AuthorizeRequest): Steps<void> {
     if (this.#authorize != null) {
       yield * checkAuthorized(this.#authorize, request)
     }
+  }
+
+  /** Waits to know what a peer reads, unless there is nothing to list to anybody. */
+  * #formFor (query: ListQuery, form: MaybePromise<RecordDomain | undefined>, now: number, signal: AbortSignal): Steps<RecordDomain | undefined> {
+    if (form instanceof Promise && (yield * this.#list({ ...query, limit: 1 }, now, signal)).registrations.length === 0) {
+      return
+    }
+
+    return yield * wait(form)
   }
 
   * #list (query: ListQuery, now: number, signal: AbortSignal): Steps<Page> {
@@ -225,15 +226,6 @@ function * waitForRoom (room: MaybePromise<void>, signal: AbortSignal): Steps<vo
     yield * wait(room, signal)
   } catch {
     throw new Refusal(Status.E_UNAVAILABLE, 'what was listed before has not been read')
-  }
-}
-
-/** What all others can read, or a listing is lost for some of them. */
-function checkAddresses ({ multiaddrs, domain }: UncertifiedRecord): void {
-  const unsound = multiaddrs.findIndex(address => !isSound(address) || (domain === 'libp2p-routing-state' && !isSoundInRust(address)))
-
-  if (unsound !== -1) {
-    throw new InvalidRecordError(`address ${unsound + 1} of the record cannot be read by everybody`)
   }
 }
 

@@ -4,6 +4,8 @@ import { Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
 import { toWireTtl } from '../protocol/ttl.ts'
 import { encodeCookie } from './cookie.ts'
+import { recordFor } from '../store/form-lists.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Page } from '../store/types.ts'
 
 /**
@@ -42,11 +44,16 @@ interface EncodedRegister {
   length: number
 }
 
-/**
- * Encodes as much of a page as one message may hold, with the cookie that continues behind it. Of a sample
- * that is the end of the listing, whatever it holds.
- */
-export function encodeListing (page: Page, namespace: string | undefined, now: number, isSample = false): Listing {
+/** How a page was asked for. */
+export interface ListingOptions {
+  /** Of a sample, the cookie stands at the end of the listing, whatever it holds. */
+  isSample?: boolean
+  /** The only form of records that its reader can read. */
+  reads?: RecordDomain | undefined
+}
+
+/** Encodes as much of a page as one message may hold, with the cookie that continues behind it. */
+export function encodeListing (page: Page, namespace: string | undefined, now: number, { isSample = false, reads }: ListingOptions = {}): Listing {
   const registers: EncodedRegister[] = []
   let length = 0
   // Stryker disable next-line StringLiteral: any name would do that is encoded as it is
@@ -62,7 +69,7 @@ export function encodeListing (page: Page, namespace: string | undefined, now: n
       encodedName = encoder.encode(name)
     }
 
-    const register = measure(encodedName, registration.signedPeerRecord, Number(toWireTtl(registration.expires - now)))
+    const register = measure(encodedName, recordFor(registration, reads), Number(toWireTtl(registration.expires - now)))
     const next = length + fieldLength(register.length)
 
     if (next > MAX_RESPONSE_SIZE - RESPONSE_OVERHEAD) {

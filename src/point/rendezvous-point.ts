@@ -1,4 +1,4 @@
-import { serviceCapabilities, TimeoutError } from '@libp2p/interface'
+import { serviceCapabilities, serviceDependencies, TimeoutError } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
@@ -20,6 +20,7 @@ import { NearLimits } from './near-limits.ts'
 import { networkRule } from './network-of.ts'
 import { Pace } from './pace.ts'
 import { pointSettings } from './settings.ts'
+import { Readers } from './readers.ts'
 import { run, wait } from './steps.ts'
 import { Unsent } from './unsent.ts'
 import { LivePeers } from './watch/live-peers.ts'
@@ -33,7 +34,7 @@ import type { PointSettings } from './settings.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/types.ts'
-import type { Connection, IdentifyResult, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
+import type { Connection, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
 /** Registrations removed before other work gets a turn: a millisecond, or two when somebody wants to know of each. */
 const EXPIRY_BATCH = 200
@@ -45,11 +46,6 @@ const EXPIRY_PAUSE = 50
 const EXPIRY_RETRY = 5_000
 
 /**
- * How identify names the peers whose rendezvous client reads no record but those of RFC 0003's form, and
- * fails the whole listing with one of another. An application that names itself otherwise is not known.
- */
-const ROUTING_STATE_READER = 'rust-libp2p/'
-
 /** What every node has and nobody else counts, after a prefix. Once on each connection is as it should be. */
 const IDENTIFY = /\/id(?:\/push)?\/1\.0\.0$/
 
@@ -89,8 +85,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #watch: Watch | undefined
   /** What is served, and by what. */
   readonly #protocols = new Map<string, StreamHandler>()
-  /** Connections to peers that fail a listing with a record in a form they cannot read. */
-  readonly #readsRoutingState = new WeakSet<Connection>()
+  readonly #readers: Readers | undefined
   #clock = new Clock()
   #stopping = new AbortController()
   #isStarted = false
@@ -124,6 +119,9 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         networkOf: this.#networkOf,
         onClosed: this.#onClosed
       })
+    this.#readers = this.#settings.matchReaders
+      ? new Readers({ events: components.events, patience: Math.min(this.#settings.identifyPatience, this.#settings.requestTimeout / 2) })
+      : undefined
     this.#livePeers = this.#settings.watch && this.#settings.presence !== false
       ? new LivePeers({
         grace: this.#settings.presence.grace,
@@ -143,6 +141,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         metrics: this.#metrics,
         livePeers: this.#livePeers,
         now: () => this.#clock.now,
+        reads: connection => this.#readers?.formOf(connection),
         excess: connection => this.#excess(connection, this.#stopping.signal),
         answered: (peer, bytes) => this.#allowance?.answer(peer, { response: { byteLength: bytes }, work: 0 })
       })
@@ -157,6 +156,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly [Symbol.toStringTag] = 'libp2p-rendezvous/point'
 
   readonly [serviceCapabilities]: string[] = ['libp2p-rendezvous/point']
+
+  get [serviceDependencies] (): string[] {
+    return this.#settings.matchReaders ? ['@libp2p/identify'] : []
+  }
 
   get size (): StoreSize {
     return this.#store.size
@@ -186,14 +189,16 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   async #start (): Promise<void> {
+    // a store may take its time, and meanwhile others connect and identify themselves
+    this.#readers?.start()
+
     try {
       await this.#store.start?.({ now: this.#clock.now, maxTtl: this.#settings.maxTtl })
     } catch (err) {
       this.#isStarted = false
+      this.#readers?.stop()
       throw err
     }
-
-    this.#components.events.addEventListener('peer:identify', this.#onIdentify)
 
     this.#components.events.addEventListener('connection:open', this.#onConnection)
     this.#fairConnections?.start()
@@ -245,7 +250,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   async #close (): Promise<void> {
     this.#stopping.abort()
-    this.#components.events.removeEventListener('peer:identify', this.#onIdentify)
+    this.#readers?.stop()
     clearTimeout(this.#expiryTimer)
     this.#expiryDue = Infinity
     this.#components.events.removeEventListener('connection:open', this.#onConnection)
@@ -258,12 +263,6 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       })
     }))
     await Promise.all([this.#expiring, ...[...this.#streams].map(async stream => stream.finish())])
-  }
-
-  readonly #onIdentify = ({ detail: { agentVersion, connection } }: CustomEvent<IdentifyResult>): void => {
-    if (agentVersion?.startsWith(ROUTING_STATE_READER) === true) {
-      this.#readsRoutingState.add(connection)
-    }
   }
 
   readonly #onConnection = ({ detail: connection }: CustomEvent<Connection>): void => {
@@ -383,12 +382,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       ? refuse(request, excess)
       : yield * wait(this.#handler.handle(peer, request, this.#clock.now, {
         connection,
-        reads: this.#readsRoutingState.has(connection) ? 'libp2p-routing-state' : undefined,
+        reads: () => this.#readers?.formOf(connection),
         room,
         signal
       }))
 
     this.#allowance?.answer(peer, answer)
+    answer.before?.forEach(outcome => { this.#report(peer, outcome) })
     this.#report(peer, answer.outcome)
 
     if (answer.outcome.type === 'unregister:rejected') {

@@ -3,7 +3,7 @@ import { DEFAULT_TTL, MAX_NAMESPACE_LENGTH, MAX_RESPONSE_SIZE, MAX_TTL, MIN_TTL,
 import type { PresenceInit, RateLimit, RendezvousPointInit } from './types.ts'
 
 /** The numbers a point works by: its init, with every default filled in and every value checked. */
-export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'watch' | 'protocol'>> {
+export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'watch' | 'keepBothForms' | 'matchReaders' | 'identifyPatience' | 'protocol'>> {
   rateLimit: RateLimit | false
   presence: PresenceInit | false
 }
@@ -52,6 +52,9 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     maxSubscriptionsPerConnection: init.maxSubscriptionsPerConnection ?? 200,
     maxSubscriptions: init.maxSubscriptions ?? 100_000,
     presence: init.presence ?? { grace: 60_000 },
+    keepBothForms: init.keepBothForms ?? true,
+    matchReaders: init.matchReaders ?? true,
+    identifyPatience: init.identifyPatience ?? 1_000,
     protocol: init.protocol ?? PROTOCOL_ID
   }
 
@@ -68,6 +71,7 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     checkGiven('presence.grace', settings.presence.grace, value => value >= 0 && value <= MAX_TIMEOUT, `a number of milliseconds from 0 to ${MAX_TIMEOUT}`)
   }
 
+  checkGiven('identifyPatience', init.identifyPatience, value => value >= 0 && value <= MAX_TIMEOUT, `a number of milliseconds from 0 to ${MAX_TIMEOUT}`)
   check(settings.maxNamespaceLength <= MAX_NAMESPACE_LENGTH, `maxNamespaceLength must be at most ${MAX_NAMESPACE_LENGTH}, or cookies would not fit`)
   check(settings.maxMessageSize <= MAX_RESPONSE_SIZE / 2, `maxMessageSize must be at most ${MAX_RESPONSE_SIZE / 2}, or a registration would not fit a response`)
   checkOrder(settings, 'minTtl', 'maxTtl')

@@ -171,6 +171,32 @@ export interface RendezvousPointInit {
   authorize?: Authorize
 
   /**
+   * Whether the record of a peer that sends it in both forms (docs/extensions.md) is kept in both, so that whoever
+   * reads only one of them is listed the peer. Each counts towards `maxBytes`.
+   *
+   * @default true
+   */
+  keepBothForms?: boolean
+
+  /**
+   * Whether each peer is listed only such records as its implementation can read, in the form that it reads; it
+   * needs identify on this node. `false`: everybody is listed everything as it came, and where one record cannot be
+   * read, rust-libp2p's and Canvas's clients lose the whole listing.
+   *
+   * @default true
+   */
+  matchReaders?: boolean
+
+  /**
+   * Milliseconds that a listing on a new connection waits for identify to tell what the peer reads, where there is
+   * something to list. Who has not identified itself by then is taken for a rust-libp2p client, for those may not
+   * do so. Once for each connection; clients of this package are not waited for. 0 for not at all.
+   *
+   * @default 1_000
+   */
+  identifyPatience?: number
+
+  /**
    * Whether peers are told of changes in namespaces that they watch (docs/watch.md).
    *
    * @default true

@@ -438,6 +438,7 @@ export namespace Message {
     limit?: bigint
     cookie?: Uint8Array<ArrayBuffer>
     sample?: boolean
+    bothForms?: boolean
   }
 
   export namespace Discover {
@@ -470,6 +471,11 @@ export namespace Message {
             w.bool(obj.sample)
           }
 
+          if (obj.bothForms != null) {
+            w.uint32(816)
+            w.bool(obj.bothForms)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -496,6 +502,10 @@ export namespace Message {
               }
               case 101: {
                 obj.sample = reader.bool()
+                break
+              }
+              case 102: {
+                obj.bothForms = reader.bool()
                 break
               }
               default: {
@@ -541,6 +551,13 @@ export namespace Message {
                 }
                 break
               }
+              case 102: {
+                yield {
+                  field: `${prefix}.bothForms`,
+                  value: reader.bool()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -573,6 +590,11 @@ export namespace Message {
       value: boolean
     }
 
+    export interface DiscoverBothFormsFieldEvent {
+      field: '$.bothForms'
+      value: boolean
+    }
+
     export function encode (obj: Partial<Discover>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Discover.codec())
     }
@@ -581,7 +603,7 @@ export namespace Message {
       return decodeMessage(buf, Discover.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Discover>): Generator<DiscoverNsFieldEvent | DiscoverLimitFieldEvent | DiscoverCookieFieldEvent | DiscoverSampleFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Discover>): Generator<DiscoverNsFieldEvent | DiscoverLimitFieldEvent | DiscoverCookieFieldEvent | DiscoverSampleFieldEvent | DiscoverBothFormsFieldEvent> {
       return streamMessage(buf, Discover.codec(), opts)
     }
   }
@@ -1002,6 +1024,11 @@ export namespace Message {
     value: boolean
   }
 
+  export interface MessageDiscoverBothFormsFieldEvent {
+    field: '$.discover.bothForms'
+    value: boolean
+  }
+
   export interface MessageDiscoverResponseRegistrationsNsFieldEvent {
     field: '$.discoverResponse.registrations[].ns'
     value: string
@@ -1049,7 +1076,7 @@ export namespace Message {
     return decodeMessage(buf, Message.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterOtherSignedPeerRecordFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterOtherSignedPeerRecordFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverBothFormsFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
     return streamMessage(buf, Message.codec(), opts)
   }
 }

@@ -13,6 +13,7 @@ export namespace WatchRequest {
     id?: number
     ns?: string
     cookie?: Uint8Array<ArrayBuffer>
+    bothForms?: boolean
   }
 
   export namespace Subscribe {
@@ -40,6 +41,11 @@ export namespace WatchRequest {
             w.bytes(obj.cookie)
           }
 
+          if (obj.bothForms != null) {
+            w.uint32(32)
+            w.bool(obj.bothForms)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -62,6 +68,10 @@ export namespace WatchRequest {
               }
               case 3: {
                 obj.cookie = reader.bytes()
+                break
+              }
+              case 4: {
+                obj.bothForms = reader.bool()
                 break
               }
               default: {
@@ -100,6 +110,13 @@ export namespace WatchRequest {
                 }
                 break
               }
+              case 4: {
+                yield {
+                  field: `${prefix}.bothForms`,
+                  value: reader.bool()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -127,6 +144,11 @@ export namespace WatchRequest {
       value: Uint8Array<ArrayBuffer>
     }
 
+    export interface SubscribeBothFormsFieldEvent {
+      field: '$.bothForms'
+      value: boolean
+    }
+
     export function encode (obj: Partial<Subscribe>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Subscribe.codec())
     }
@@ -135,7 +157,7 @@ export namespace WatchRequest {
       return decodeMessage(buf, Subscribe.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Subscribe>): Generator<SubscribeIdFieldEvent | SubscribeNsFieldEvent | SubscribeCookieFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Subscribe>): Generator<SubscribeIdFieldEvent | SubscribeNsFieldEvent | SubscribeCookieFieldEvent | SubscribeBothFormsFieldEvent> {
       return streamMessage(buf, Subscribe.codec(), opts)
     }
   }
@@ -431,6 +453,11 @@ export namespace WatchRequest {
     value: Uint8Array<ArrayBuffer>
   }
 
+  export interface WatchRequestSubscribeBothFormsFieldEvent {
+    field: '$.subscribe.bothForms'
+    value: boolean
+  }
+
   export interface WatchRequestUnsubscribeIdFieldEvent {
     field: '$.unsubscribe.id'
     value: number
@@ -449,7 +476,7 @@ export namespace WatchRequest {
     return decodeMessage(buf, WatchRequest.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<WatchRequest>): Generator<WatchRequestSubscribeIdFieldEvent | WatchRequestSubscribeNsFieldEvent | WatchRequestSubscribeCookieFieldEvent | WatchRequestUnsubscribeIdFieldEvent | WatchRequestPresenceLiveFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<WatchRequest>): Generator<WatchRequestSubscribeIdFieldEvent | WatchRequestSubscribeNsFieldEvent | WatchRequestSubscribeCookieFieldEvent | WatchRequestSubscribeBothFormsFieldEvent | WatchRequestUnsubscribeIdFieldEvent | WatchRequestPresenceLiveFieldEvent> {
     return streamMessage(buf, WatchRequest.codec(), opts)
   }
 }

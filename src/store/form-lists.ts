@@ -1,15 +1,16 @@
 import { SequenceList } from './sequence-list.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { ReadableDomain, StoredRegistration } from './types.ts'
 
 interface Entry {
   readonly sequence: number
   readonly expires: number
-  readonly domain: RecordDomain
+  readonly domain: ReadableDomain
   readonly otherRecord?: Uint8Array | undefined
 }
 
-/** Those of an entry: one of the forms, or both. */
-type Forms = RecordDomain | 'both'
+/** Those of an entry in which it can be read. */
+type Forms = ReadableDomain | 'both'
 
 const READABLE: Record<RecordDomain, Forms[]> = {
   'libp2p-peer-record': ['libp2p-peer-record', 'both'],
@@ -69,6 +70,11 @@ export class FormLists<T extends Entry> {
 /** Whether somebody who reads only records of a form can read this one. */
 export function isReadable (entry: Entry, reads: RecordDomain | undefined): boolean {
   return reads == null || READABLE[reads].includes(formsOf(entry))
+}
+
+/** The record of a registration that somebody can read, in the form that they read; as it came for who reads both. */
+export function recordFor ({ signedPeerRecord, domain, otherRecord }: Pick<StoredRegistration, 'signedPeerRecord' | 'domain' | 'otherRecord'>, reads: RecordDomain | undefined): Uint8Array {
+  return reads == null || reads === domain ? signedPeerRecord : otherRecord ?? signedPeerRecord
 }
 
 function formsOf ({ domain, otherRecord }: Entry): Forms {

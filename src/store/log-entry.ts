@@ -1,11 +1,11 @@
 import crc32 from 'crc-32'
-import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { ReadableDomain } from './types.ts'
 
 /** An entry of the log: two numbers, some bytes, and what else a registration has. */
 export interface LogEntry {
   numbers: [number, number]
   bytes: Uint8Array
-  domain?: RecordDomain
+  domain?: ReadableDomain
   network?: string
   otherRecord?: Uint8Array | undefined
 }
@@ -25,7 +25,7 @@ interface Header extends Pick<LogEntry, 'numbers' | 'domain' | 'network'> {
   length?: number
 }
 
-const DOMAINS: unknown[] = [undefined, 'libp2p-peer-record', 'libp2p-routing-state'] satisfies Array<RecordDomain | undefined>
+const DOMAINS: unknown[] = [undefined, 'libp2p-peer-record', 'libp2p-routing-state', 'none'] satisfies Array<ReadableDomain | undefined>
 
 /** The name is that of the key: a value that got under another one is corrupt as well. */
 export function encodeEntry (name: string, { bytes, otherRecord, ...fields }: LogEntry): Uint8Array {

@@ -8,7 +8,7 @@ import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Expiring } from './expiry-queue.ts'
 import type { Network, Share } from './fair-shares.ts'
 import type { ShareAccess } from './gradual-shares.ts'
-import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
+import type { ListQuery, NewRegistration, OnChange, Page, ReadableDomain, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
 
 /** What a registration takes beside its records, in bytes: about what the benchmark finds. */
 const REGISTRATION_BYTES = 640
@@ -18,7 +18,7 @@ class Entry implements StoredRegistration, Expiring, Share {
   readonly namespace: string
   readonly peer: string
   readonly signedPeerRecord: Uint8Array
-  readonly domain: RecordDomain
+  readonly domain: ReadableDomain
   readonly otherRecord: Uint8Array | undefined
   readonly network: Network
   readonly expires: number

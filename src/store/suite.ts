@@ -16,8 +16,7 @@
  * ```
  */
 
-import type { RecordDomain } from '../protocol/peer-record.ts'
-import type { ListQuery, NewRegistration, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits } from './types.ts'
+import type { ListQuery, NewRegistration, Page, ReadableDomain, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits } from './types.ts'
 
 export interface StoreCase {
   /** The rule, as a sentence. */
@@ -47,7 +46,7 @@ const DEFAULTS = {
   limits: NO_LIMITS,
   record: 'record',
   other: undefined as string | undefined,
-  domain: 'libp2p-peer-record' as RecordDomain,
+  domain: 'libp2p-peer-record' as ReadableDomain,
   network: '192.0/2/1'
 }
 
@@ -784,6 +783,14 @@ const RULES: Record<string, Rule> = {
       equal('the other form', (await subject.list({ namespace, reads: 'libp2p-peer-record' })).registrations.length, 897)
       equal('both', (await subject.list({ namespace })).registrations.length, 900)
     }
+
+    await subject.register('space', '900', { domain: 'none' })
+
+    for (const reads of ['libp2p-peer-record', 'libp2p-routing-state'] as const) {
+      check('what neither can read is listed to none of them', !(await subject.list({ reads })).registrations.some(({ peer }) => peer === '900'))
+    }
+
+    equal('who reads all is listed it', (await subject.list({ namespace: 'space' })).registrations.at(-1)?.domain, 'none')
 
     await subject.register('space', '300')
     await subject.register('space', '1', { other: 'other' })

@@ -11,14 +11,19 @@
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { Network } from './fair-shares.ts'
 
+/**
+ * The form that an envelope is in; `none` where those who read only one form cannot read it whatever it is, and
+ * so are not listed it.
+ */
+export type ReadableDomain = RecordDomain | 'none'
+
 export interface NewRegistration {
   namespace: string
   /** The peer id in its string form. */
   peer: string
   /** The envelope, as other peers will verify it. The store keeps this array and never writes to it. */
   signedPeerRecord: Uint8Array
-  /** The form that this envelope is in. */
-  domain: RecordDomain
+  domain: ReadableDomain
   /** The same record in the other form, for those who read only that. Kept like the envelope. */
   otherRecord?: Uint8Array | undefined
   /** Where the peer is connected from, as far as it can be told: networks share each limit fairly. */
@@ -31,7 +36,7 @@ export interface StoredRegistration {
   readonly namespace: string
   readonly peer: string
   readonly signedPeerRecord: Uint8Array
-  readonly domain: RecordDomain
+  readonly domain: ReadableDomain
   readonly otherRecord?: Uint8Array | undefined
   readonly network: Network
   /** From this moment on the registration is gone, whether or not it has been removed yet. */

@@ -5,15 +5,18 @@ import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Message } from '../../src/protocol/message.ts'
-import { PeerRecords } from '../../src/protocol/peer-record.ts'
-import { addressOf, base, clientNode, collect, pointNode, stopNodes } from '../fixtures/nodes.ts'
+import { rendezvousPoint } from '../../src/index.ts'
+import { PeerRecords, sealPeerRecord } from '../../src/protocol/peer-record.ts'
+import { addressOf, base, clientNode, collect, plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { listed, makePeers } from '../fixtures/peers.ts'
 import { granted, page, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
-import { domainOf } from '../fixtures/records.ts'
+import { connect, framed } from '../fixtures/raw-stream.ts'
+import { domainOf, envelope, identity } from '../fixtures/records.ts'
 import { nothing, watchPoint } from '../fixtures/watch-point.ts'
+import { Watcher } from '../fixtures/watcher.ts'
 import type { RecordDomain } from '../../src/index.ts'
 import type { ScriptedRequest } from '../fixtures/scripted-point.ts'
-import type { Connection } from '@libp2p/interface'
+import type { Connection, Libp2p } from '@libp2p/interface'
 
 const { MessageType, ResponseStatus: Status } = Message
 
@@ -118,7 +121,7 @@ describe('the two forms of signed peer records', () => {
     await expect(bob.dial(found!.id)).resolves.toBeDefined()
   })
 
-  it('are listed to a peer of rust-libp2p only as far as it can read them', async () => {
+  it('are listed to each peer only as far as it can read them', async () => {
     const point = await pointNode()
     const points = [addressOf(point)]
     const clients = await Promise.all(Array.from({ length: 5 }, async (_, index) => clientNode({ points, recordDomain: index % 2 === 0 ? 'libp2p-peer-record' : 'libp2p-routing-state' })))
@@ -129,10 +132,10 @@ describe('the two forms of signed peer records', () => {
 
     const rust = await createLibp2p({ ...base(), nodeInfo: { userAgent: 'rust-libp2p/0.57.1' }, services: { identify: identify() } })
     const js = await createLibp2p({ ...base(), services: { identify: identify() } })
-    const listedTo = async (node: typeof rust): Promise<string[]> => {
-      const identified = new Promise(resolve => { point.addEventListener('peer:identify', resolve, { once: true }) })
+    const silent = await createLibp2p(base())
+    const listedTo = async (node: Libp2p<any>): Promise<string[]> => {
+      // asks at once, whether or not it has been identified
       const connection = await node.dial(point.getMultiaddrs())
-      await identified
       const domains: string[] = []
       let cookie: Uint8Array<ArrayBuffer> | undefined
 
@@ -150,8 +153,84 @@ describe('the two forms of signed peer records', () => {
     }
 
     expect(await listedTo(rust)).toEqual(['libp2p-routing-state', 'libp2p-routing-state'])
-    expect(await listedTo(js)).toHaveLength(5)
-    await Promise.all([rust, js].map(async node => node.stop()))
+    expect(await listedTo(js)).toEqual(['libp2p-peer-record', 'libp2p-peer-record', 'libp2p-peer-record'])
+    expect(await listedTo(silent)).toEqual(['libp2p-routing-state', 'libp2p-routing-state'])
+    await Promise.all([rust, js, silent].map(async node => node.stop()))
+  })
+})
+
+describe('a record in both forms', () => {
+  afterEach(stopNodes)
+
+  it('is listed to each in its own, to this client as it came, and is watched alike', async () => {
+    const point = await pointNode()
+    const alice = await identity()
+    const registrant = await plainNode({ privateKey: alice.privateKey })
+    const records = await Promise.all(['libp2p-peer-record', 'libp2p-routing-state'].map(async domain => sealPeerRecord({ peerId: alice.peerId, multiaddrs: registrant.getMultiaddrs(), sequence: 1n, domain: domain as RecordDomain }, alice.privateKey)))
+    const [plain, rust] = records as [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>]
+    const { registerResponse } = await request(await connect(registrant, point), { type: MessageType.REGISTER, register: { ns: 'ns', signedPeerRecord: rust, otherSignedPeerRecord: plain } })
+    expect(registerResponse?.status).toBe(Status.OK)
+
+    for (const [userAgent, expected] of [['rust-libp2p/0.57.1', 'libp2p-routing-state'], ['js-libp2p/3.3.0', 'libp2p-peer-record'], ['go-libp2p/0.41.0', 'libp2p-peer-record']] as const) {
+      const connection = await connect(await plainNode({ nodeInfo: { userAgent } }), point)
+      const watcher = await Watcher.open(connection)
+      watcher.subscribe(1, 'ns')
+      const { discoverResponse } = await request(connection, { type: MessageType.DISCOVER, discover: { ns: 'ns' } })
+
+      expect(discoverResponse?.registrations.map(({ signedPeerRecord }) => domainOf(signedPeerRecord))).toEqual([expected])
+      expect((await watcher.update()).registrations.map(record => domainOf(Buffer.from(record, 'hex')))).toEqual([expected])
+    }
+
+    const { services: { rendezvous } } = await clientNode({ points: [addressOf(point)] })
+    const [found] = await collect(rendezvous.discover('ns'))
+    expect(domainOf(found!.peerRecordEnvelope)).toBe('libp2p-routing-state')
+  })
+
+  it.each([
+    ['matchReaders', { matchReaders: false }, 2],
+    ['identifyPatience', { identifyPatience: 0 }, 0]
+  ])('is not treated so where the point is told not to: %s', async (_, init, expected) => {
+    const point = await pointNode(init)
+    const points = [addressOf(point)]
+    await (await clientNode({ points })).services.rendezvous.register('ns')
+    await (await clientNode({ points })).services.rendezvous.register('ns')
+    const silent = await createLibp2p(base())
+    const { discoverResponse } = await request(await silent.dial(point.getMultiaddrs()), { type: MessageType.DISCOVER, discover: { ns: 'ns' } })
+
+    expect(discoverResponse?.registrations).toHaveLength(expected)
+    await silent.stop()
+  })
+
+  it('needs identify at the point, where readers are matched', async () => {
+    await expect(createLibp2p({ ...base(), services: { point: rendezvousPoint() } })).rejects.toMatchObject({ name: 'UnmetServiceDependenciesError' })
+    await (await createLibp2p({ ...base(), services: { point: rendezvousPoint({ matchReaders: false }) } })).stop()
+  })
+})
+
+describe('all that a peer has registered', () => {
+  afterEach(stopNodes)
+
+  it('is removed by UNREGISTER of an empty namespace, as waku sends it, and each is told of', async () => {
+    const point = await pointNode()
+    const alice = await identity()
+    const connection = await connect(await plainNode({ privateKey: alice.privateKey }), point)
+    const signedPeerRecord = await envelope(alice) as Uint8Array<ArrayBuffer>
+    const removed: string[] = []
+    point.services.point.addEventListener('registration:removed', ({ detail }) => { removed.push(detail.namespace) })
+
+    for (const ns of ['one', 'two']) {
+      await request(connection, { type: MessageType.REGISTER, register: { ns, signedPeerRecord } })
+    }
+
+    const watcher = await Watcher.open(await connect(await plainNode(), point))
+    watcher.subscribe(1, 'one')
+    await watcher.update()
+    const stream = await connection.newStream('/rendezvous/1.0.0')
+    stream.send(framed(Message.encode({ type: MessageType.UNREGISTER, unregister: { ns: '' } })))
+
+    expect((await watcher.update()).gone).toHaveLength(1)
+    expect(removed.sort()).toEqual(['one', 'two'])
+    expect(point.services.point.size.registrations).toBe(0)
   })
 })
 

@@ -36,6 +36,8 @@ message Message {
     optional string ns = 1;
     optional bytes signedPeerRecord = 2;
     optional uint64 ttl = 3;
+    // docs/extensions.md
+    optional bytes otherSignedPeerRecord = 101;
   }
   message RegisterResponse {
     optional ResponseStatus status = 1;
@@ -51,6 +53,7 @@ message Message {
     optional bytes cookie = 3;
     // docs/extensions.md
     optional bool sample = 101;
+    optional bool bothForms = 102;
   }
   message DiscoverResponse {
     repeated Register registrations = 1;
@@ -128,25 +131,27 @@ function fields <T extends Record<string, fc.Arbitrary<unknown>>> (model: T, req
   return fc.record(model, { requiredKeys } as any)
 }
 
-const register = fields({ ns: text, signedPeerRecord: bytes, ttl: uint64 })
+const register = fields({ ns: text, signedPeerRecord: bytes, ttl: uint64, otherSignedPeerRecord: bytes })
 const message: fc.Arbitrary<Message> = fields({
   type: fc.constantFrom(...TYPES),
   register,
   registerResponse: fields({ status, statusText: text, ttl: uint64 }),
   unregister: fields({ ns: text }),
-  discover: fields({ ns: text, limit: uint64, cookie: bytes, sample: fc.boolean() }),
+  discover: fields({ ns: text, limit: uint64, cookie: bytes, sample: fc.boolean(), bothForms: fc.boolean() }),
   discoverResponse: fields({ registrations: fc.array(register, { maxLength: 5 }), cookie: bytes, status, statusText: text }, ['registrations'])
 })
 
 const record = new Uint8Array(300).fill(7)
 const everyMessage: Array<[string, Message]> = [
   ['REGISTER', { type: Message.MessageType.REGISTER, register: { ns: 'my-app', signedPeerRecord: record, ttl: 7200n } }],
+  ['REGISTER in both forms', { type: Message.MessageType.REGISTER, register: { ns: 'my-app', signedPeerRecord: record, ttl: 7200n, otherSignedPeerRecord: record } }],
   ['REGISTER without fields', { type: Message.MessageType.REGISTER, register: {} }],
   ['REGISTER_RESPONSE', { type: Message.MessageType.REGISTER_RESPONSE, registerResponse: { status: Message.ResponseStatus.OK, statusText: 'welcome', ttl: 7200n } }],
   ['REGISTER_RESPONSE without fields', { type: Message.MessageType.REGISTER_RESPONSE, registerResponse: {} }],
   ['UNREGISTER', { type: Message.MessageType.UNREGISTER, unregister: { ns: 'my-app' } }],
   ['UNREGISTER without fields', { type: Message.MessageType.UNREGISTER, unregister: {} }],
   ['DISCOVER', { type: Message.MessageType.DISCOVER, discover: { ns: 'my-app', limit: 100n, cookie: Uint8Array.of(1, 2, 3) } }],
+  ['DISCOVER of both forms', { type: Message.MessageType.DISCOVER, discover: { ns: 'my-app', bothForms: true } }],
   ['DISCOVER without fields', { type: Message.MessageType.DISCOVER, discover: {} }],
   ['DISCOVER_RESPONSE', { type: Message.MessageType.DISCOVER_RESPONSE, discoverResponse: { registrations: [{ ns: 'my-app', signedPeerRecord: record, ttl: 1n }, {}], cookie: Uint8Array.of(1), status: Message.ResponseStatus.E_UNAVAILABLE, statusText: 'no' } }],
   ['DISCOVER_RESPONSE without fields', { type: Message.MessageType.DISCOVER_RESPONSE, discoverResponse: { registrations: [] } }],
@@ -391,16 +396,20 @@ describe('a request', () => {
 
   it.each([
     ['REGISTER', requests.register('my-app', record, 7_200n), { type: 'register', namespace: 'my-app', signedPeerRecord: record, ttl: 7_200n }],
+    ['REGISTER in both forms', requests.register('my-app', record, 7_200n, cookie), { type: 'register', namespace: 'my-app', signedPeerRecord: record, ttl: 7_200n, otherRecord: cookie }],
+    ['REGISTER with an empty record in the other form', requests.register('my-app', record, undefined, new Uint8Array()), { type: 'register', namespace: 'my-app', signedPeerRecord: record }],
     ['REGISTER of nothing', requests.register(undefined, undefined), { type: 'register' }],
     ['REGISTER without a type, as writers of proto3 leave out a zero', Message.encode({ register: { ns: 'my-app' } }), { type: 'register', namespace: 'my-app' }],
     ['REGISTER beside other parts', Message.encode({ type: Message.MessageType.REGISTER, register: { ns: 'my-app' }, discover: { ns: 'other' } }), { type: 'register', namespace: 'my-app' }],
     ['UNREGISTER', requests.unregister('my-app'), { type: 'unregister', namespace: 'my-app' }],
-    ['UNREGISTER without a namespace', requests.unregister(), { type: 'unregister', namespace: '' }],
-    ['DISCOVER', requests.discover('my-app', { limit: 5n, cookie }), { type: 'discover', namespace: 'my-app', limit: 5, cookie, sample: false }],
-    ['DISCOVER of a sample', requests.discover('my-app', { sample: true }), { type: 'discover', namespace: 'my-app', sample: true }],
-    ['DISCOVER of all namespaces', requests.discover(), { type: 'discover', sample: false }],
-    ['DISCOVER where empty is what some send for none', requests.discover('', { limit: 0n, cookie: new Uint8Array() }), { type: 'discover', sample: false }],
-    ['DISCOVER with the largest limit', requests.discover('my-app', { limit: 2n ** 64n - 1n }), { type: 'discover', namespace: 'my-app', limit: 2 ** 64, sample: false }]
+    ['UNREGISTER without a namespace', requests.unregister(), { type: 'unregister' }],
+    ['UNREGISTER where empty is what some send for none', requests.unregister(''), { type: 'unregister' }],
+    ['DISCOVER', requests.discover('my-app', { limit: 5n, cookie }), { type: 'discover', namespace: 'my-app', limit: 5, cookie, sample: false, bothForms: false }],
+    ['DISCOVER of a sample', requests.discover('my-app', { sample: true }), { type: 'discover', namespace: 'my-app', sample: true, bothForms: false }],
+    ['DISCOVER of both forms', requests.discover('my-app', { bothForms: true }), { type: 'discover', namespace: 'my-app', sample: false, bothForms: true }],
+    ['DISCOVER of all namespaces', requests.discover(), { type: 'discover', sample: false, bothForms: false }],
+    ['DISCOVER where empty is what some send for none', requests.discover('', { limit: 0n, cookie: new Uint8Array() }), { type: 'discover', sample: false, bothForms: false }],
+    ['DISCOVER with the largest limit', requests.discover('my-app', { limit: 2n ** 64n - 1n }), { type: 'discover', namespace: 'my-app', limit: 2 ** 64, sample: false, bothForms: false }]
   ])('is read from %s', (_, message, request) => {
     expect(decodeRequest(message)).toEqual(request)
   })

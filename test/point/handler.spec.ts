@@ -16,7 +16,9 @@ import { badRecords, envelope, envelopeOfAddresses, identity } from '../fixtures
 import { ORIGIN } from '../fixtures/origin.ts'
 import { CONNECTION, discover, handlerOf, NOW, register, unregister } from '../fixtures/requests.ts'
 import type { Authorize, AuthorizeRequest, RendezvousPointInit } from '../../src/point/types.ts'
-import type { RegistrationStore } from '../../src/store/types.ts'
+import type { RecordDomain } from '../../src/protocol/peer-record.ts'
+import type { RegistrationStore, StoredRegistration } from '../../src/store/types.ts'
+import type { PeerId, PrivateKey } from '@libp2p/interface'
 import type { Identity } from '../fixtures/records.ts'
 
 const HOUR = 60 * 60 * 1000
@@ -167,6 +169,108 @@ describe('REGISTER', () => {
   })
 })
 
+describe('REGISTER in both forms', () => {
+  const plain = 'libp2p-peer-record'
+  const rust = 'libp2p-routing-state'
+  const addresses = ['/ip4/10.0.0.1/tcp/4001']
+  const seal = async (by: { peerId: PeerId, privateKey: PrivateKey } = alice, domain: RecordDomain = plain, sequence = 1n, at = addresses): Promise<Uint8Array> =>
+    sealPeerRecord({ peerId: by.peerId, multiaddrs: at.map(address => multiaddr(address)), sequence, domain }, by.privateKey)
+
+  it.each([[plain, rust], [rust, plain]] as const)('is kept in both, whichever comes first, and listed to each reader in its own: %s', async (first, second) => {
+    const { ask, store } = handlerOf()
+    const records = { [first]: await seal(alice, first), [second]: await seal(alice, second) }
+    const { outcome } = await ask(alice.peerId, register('my-app', records[first], undefined, records[second]))
+    const listedTo = async (options: { reads?: RecordDomain }, bothForms = false): Promise<unknown> =>
+      (await ask(bob.peerId, discover('my-app', { bothForms }), options)).message?.discoverResponse?.registrations.map(({ signedPeerRecord }) => signedPeerRecord)
+
+    expect(outcome).toMatchObject({ registration: { signedPeerRecord: records[first], domain: first, otherRecord: records[second] } })
+    expect(await listedTo({ reads: plain })).toEqual([records[plain]])
+    expect(await listedTo({ reads: rust })).toEqual([records[rust]])
+    expect(await listedTo({})).toEqual([records[first]])
+    expect(await listedTo({ reads: second }, true)).toEqual([records[first]])
+    expect(store.size.bytes).toBeGreaterThan(records[first]!.byteLength + records[second]!.byteLength)
+  })
+
+  it('has one peer and two forms, and their sequence numbers and addresses may differ', async () => {
+    const { ask } = handlerOf()
+    const { outcome } = await ask(alice.peerId, register('my-app', record, undefined, await seal(alice, rust, 7n, ['/ip4/10.0.0.2/tcp/1'])))
+
+    expect(outcome.type).toBe('registration:added')
+  })
+
+  it('is refused when the other record is wrong in any way, and says that it is that one', async () => {
+    const { ask, store } = handlerOf()
+    const first = await seal(alice, rust)
+
+    for (const [name, bad, says] of [
+      ...await badRecords(alice, bob),
+      ['of another peer', await seal(bob), /of another peer/],
+      ['in the same form', await seal(alice, rust, 2n), /same form/],
+      ['the same', first, /same form/],
+      ['with an address that cannot be shown', await envelopeOfAddresses(alice, [Uint8Array.of(0x36, 1, 0xff)]), /address 1/]
+    ] as const) {
+      if (bad.byteLength === 0) {
+        // which is what some send for none
+        continue
+      }
+
+      const { message } = await ask(alice.peerId, register('my-app', first, undefined, bad))
+
+      expect(message?.registerResponse?.status, name).toBe(Status.E_INVALID_SIGNED_PEER_RECORD)
+      expect(message?.registerResponse?.statusText, name).toMatch(/^otherSignedPeerRecord: /)
+      expect(message?.registerResponse?.statusText, name).toMatch(says)
+    }
+
+    const forged = first.slice()
+    forged[forged.length - 1]! ^= 1
+    const { message } = await ask(alice.peerId, register('my-app', forged, undefined, record))
+    expect(message?.registerResponse?.statusText).toBe('the signature does not match the record')
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it('has the work with both counted, once', async () => {
+    const { ask } = handlerOf()
+    const both = register('my-app', await envelopeOfAddresses(alice, Array.from({ length: 64 }, () => multiaddr('/ip4/192.0.2.1/tcp/1').bytes)), undefined, await seal(alice, rust))
+
+    expect((await ask(alice.peerId, both)).work).toBe(2 + 5 + 5)
+    expect((await ask(alice.peerId, both)).work).toBe(0)
+  })
+
+  it('is kept in the form that is left, where not everybody who reads the other could read it', async () => {
+    const { ask } = handlerOf()
+    const privateKey = await generateKeyPair('secp256k1')
+    const rare = { privateKey, peerId: peerIdFromPrivateKey(privateKey) }
+    const kept = async (peer: PeerId, first: Uint8Array, other?: Uint8Array): Promise<unknown> => {
+      const { outcome } = await ask(peer, register('my-app', first, undefined, other))
+      const { signedPeerRecord, domain, otherRecord } = (outcome as { registration: StoredRegistration }).registration
+
+      return [signedPeerRecord, domain, otherRecord]
+    }
+    const one = await seal(rare, plain)
+    const two = await seal(rare, rust)
+    const unread = await seal(alice, rust, 1n, ['/memory/12345678'])
+
+    expect(await kept(rare.peerId, one, two)).toEqual([one, plain, undefined])
+    expect(await kept(rare.peerId, two, one)).toEqual([one, plain, undefined])
+    expect(await kept(alice.peerId, record, unread)).toEqual([record, plain, undefined])
+    expect(await kept(alice.peerId, unread, record)).toEqual([record, plain, undefined])
+    // and that of a key of its own kind, which some can read, is for those who read everything
+    expect(await kept(rare.peerId, two)).toEqual([two, 'none', undefined])
+    expect((await ask(bob.peerId, discover('my-app'), { reads: rust })).outcome).toMatchObject({ registrations: 0 })
+    expect((await ask(bob.peerId, discover('my-app'), { reads: plain })).outcome).toMatchObject({ registrations: 1 })
+    expect((await ask(bob.peerId, discover('my-app', { bothForms: true }), { reads: plain })).outcome).toMatchObject({ registrations: 2 })
+    // known by now, and still nobody's who reads this form
+    expect((await ask(alice.peerId, register('my-app', unread))).message?.registerResponse?.statusText).toMatch(/address 1/)
+  })
+
+  it('is kept as it came first where the point keeps one, whatever the other is', async () => {
+    const { ask } = handlerOf({ keepBothForms: false })
+    const { outcome } = await ask(alice.peerId, register('my-app', record, undefined, Uint8Array.of(1)))
+
+    expect(outcome).toMatchObject({ type: 'registration:added', registration: { signedPeerRecord: record, otherRecord: undefined } })
+  })
+})
+
 describe('the order of checks', () => {
   it('is the cheapest first', async () => {
     const steps: string[] = []
@@ -241,6 +345,38 @@ describe('UNREGISTER', () => {
     expect(response).toBeUndefined()
     expect(outcome).toMatchObject({ type: 'registration:removed', registration: { namespace: 'my-app', peer: alice.peerId.toString() } })
     expect(store.size.registrations).toBe(0)
+  })
+
+  it.each([undefined, ''])('removes all that the peer has registered when it names nothing: %j', async namespace => {
+    const { ask, store } = handlerOf()
+
+    for (const ns of ['one', 'two', 'three']) {
+      await ask(alice.peerId, register(ns, record))
+    }
+
+    await ask(bob.peerId, register('one', await envelope(bob)))
+    const { before, outcome, work, response } = await ask(alice.peerId, unregister(namespace))
+
+    expect([...before ?? [], outcome].map(outcome => 'registration' in outcome && [outcome.type, outcome.registration.namespace]).sort())
+      .toEqual([['registration:removed', 'one'], ['registration:removed', 'three'], ['registration:removed', 'two']])
+    expect({ work, response }).toEqual({ work: 3, response: undefined })
+    expect(store.size).toMatchObject({ registrations: 1, namespaces: 1 })
+  })
+
+  it('of all that fails on its way tells what it has removed', async () => {
+    const memory = new MemoryStore()
+    const cause = new Error('the disk is gone')
+    let left = 1
+    const { ask } = handlerOf({ store: storeWith({ unregister: async (...args) => { if (left-- === 0) { throw cause } return memory.unregister(...args) } }, memory) })
+    await ask(alice.peerId, register('one', record))
+    await ask(alice.peerId, register('two', record))
+
+    expect(await ask(alice.peerId, unregister())).toMatchObject({
+      before: [{ type: 'registration:removed' }],
+      outcome: { type: 'unregister:rejected', namespace: undefined, status: Status.E_UNAVAILABLE, cause },
+      work: 1
+    })
+    expect(memory.size.registrations).toBe(1)
   })
 
   it.each([undefined, '', 'my-app', 'x'.repeat(10_000)])('does nothing where nothing is registered: %s', async namespace => {
@@ -480,6 +616,41 @@ describe('a peer that can read records of one form only', () => {
     const { ask } = registered(`${'0'.repeat(500)}1`, { maxDiscoverLimit: 2 })
 
     expect(await ask(alice.peerId, discover('my-app'), { reads })).toMatchObject({ outcome: { registrations: 1 }, work: 0 })
+  })
+})
+
+describe('a peer of which it is not known yet what it reads', () => {
+  it('is listed what it reads when that is known', async () => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+    const reads = Promise.withResolvers<RecordDomain>()
+    let isAnswered = false
+    const answer = ask(bob.peerId, discover('my-app'), { reads: reads.promise }).then(answer => {
+      isAnswered = true
+
+      return answer
+    })
+    await new Promise(setImmediate)
+    expect(isAnswered).toBe(false)
+    reads.resolve('libp2p-routing-state')
+
+    expect((await answer).outcome).toMatchObject({ type: 'discover:served', registrations: 0 })
+  })
+
+  it.each([
+    ['there is nothing to list', 'empty', {}],
+    ['there is nothing to list from', 'empty', { sample: true }],
+    ['it reads both forms', 'my-app', { bothForms: true }]
+  ])('is not waited for where %s', async (_, namespace, options) => {
+    const { ask } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+
+    expect((await ask(bob.peerId, discover(namespace, options), { reads: new Promise(() => {}) })).message?.discoverResponse)
+      .toMatchObject({ status: Status.OK, registrations: namespace === 'empty' ? [] : [{ signedPeerRecord: record }] })
+  })
+
+  it('is refused a cookie without being waited for', async () => {
+    expect((await handlerOf().ask(bob.peerId, discover('my-app', { cookie: new Uint8Array(14) }), { reads: new Promise(() => {}) })).outcome).toMatchObject({ status: Status.E_INVALID_COOKIE })
   })
 })
 

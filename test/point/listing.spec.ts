@@ -9,6 +9,7 @@ import { MemoryStore } from '../../src/store/memory.ts'
 import { identity } from '../fixtures/records.ts'
 import { discover, handlerOf, NOW } from '../fixtures/requests.ts'
 import { ORIGIN } from '../fixtures/origin.ts'
+import type { RecordDomain } from '../../src/protocol/peer-record.ts'
 import type { Page, StoredRegistration } from '../../src/store/types.ts'
 import type { PeerId } from '@libp2p/interface'
 
@@ -48,6 +49,17 @@ describe('a listing', () => {
       expect(equals(response, encodePlainly(page, namespace, NOW))).toBe(true)
       expect(registrations).toBe(page.registrations.length)
     }), { numRuns: 300 })
+  })
+
+  it('has each record in the form that is read', () => {
+    const both = { ...ORIGIN, namespace: 'x', peer: 'peer', expires: NOW + 1_000, sequence: 7, signedPeerRecord: Uint8Array.of(1), otherRecord: new Uint8Array(300).fill(2) }
+    const one = { ...both, sequence: 8, otherRecord: undefined }
+    const listed = (reads?: RecordDomain): unknown => Message.decode(encodeListing({ registrations: [both, one], cursor: 8 }, 'x', NOW, { reads }).response)
+      .discoverResponse?.registrations.map(({ signedPeerRecord }) => signedPeerRecord?.byteLength)
+
+    expect(listed()).toEqual([1, 1])
+    expect(listed('libp2p-peer-record')).toEqual([1, 1])
+    expect(listed('libp2p-routing-state')).toEqual([300, 1])
   })
 
   it('of nothing has a status and a cookie', () => {

@@ -33,6 +33,9 @@ describe('the settings of a point', () => {
       maxSubscriptionsPerConnection: 200,
       maxSubscriptions: 100_000,
       presence: { grace: 60_000 },
+      keepBothForms: true,
+      matchReaders: true,
+      identifyPatience: 1_000,
       protocol: '/rendezvous/1.0.0'
     })
   })
@@ -63,6 +66,9 @@ describe('the settings of a point', () => {
       maxSubscriptionsPerConnection: 17,
       maxSubscriptions: 18,
       presence: { grace: 19 },
+      keepBothForms: false,
+      matchReaders: false,
+      identifyPatience: 0,
       protocol: '/mine/1.0.0'
     }
 

@@ -6,14 +6,14 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** The types of WatchRequest in proto/watch.proto. */
 const WATCH_REQUEST: Shape = {
-  1: { 1: SHORT, 2: BYTES, 3: BYTES },
+  1: { 1: SHORT, 2: BYTES, 3: BYTES, 4: SHORT },
   2: { 1: SHORT },
   3: { 1: SHORT }
 }
 
 /** What a peer asks for, as it was sent. */
 export type WatchRequest =
-  | { type: 'subscribe', id: number, namespace: string | undefined, cookie: Uint8Array | undefined }
+  | { type: 'subscribe', id: number, namespace: string | undefined, cookie: Uint8Array | undefined, /** Whether records of both forms can be read. */ bothForms: boolean }
   | { type: 'unsubscribe', id: number }
   | { type: 'presence', live: boolean }
   /** What a later revision may have; it is passed over. */
@@ -26,9 +26,9 @@ export function decodeWatchRequest (bytes: Uint8Array | Uint8ArrayList): WatchRe
   const { subscribe, unsubscribe, presence } = decodeAs(bytes, WATCH_REQUEST, Message.codec())
 
   if (subscribe != null) {
-    const { id = 0, ns, cookie } = subscribe
+    const { id = 0, ns, cookie, bothForms = false } = subscribe
 
-    return { type: 'subscribe', id, namespace: ns, cookie: cookie?.byteLength === 0 ? undefined : cookie }
+    return { type: 'subscribe', id, namespace: ns, cookie: cookie?.byteLength === 0 ? undefined : cookie, bothForms }
   }
 
   if (unsubscribe != null) {

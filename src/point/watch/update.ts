@@ -3,6 +3,8 @@ import { encodeUint8Array, encodingLength } from 'uint8-varint'
 import { toWireTtl } from '../../protocol/ttl.ts'
 import { WatchEvent } from '../../protocol/watch.ts'
 import { encodeCookie } from '../cookie.ts'
+import { recordFor } from '../../store/form-lists.ts'
+import type { RecordDomain } from '../../protocol/peer-record.ts'
 import type { Page, StoredRegistration } from '../../store/types.ts'
 
 /**
@@ -20,6 +22,8 @@ export interface News {
   page: Page
   /** Registrations that the page was asked for. */
   limit: number
+  /** The only form of records that its readers can read. */
+  reads?: RecordDomain | undefined
   gone: readonly string[]
   resync: boolean
 }
@@ -35,8 +39,8 @@ export interface EncodedNews {
   more: boolean
 }
 
-export function encodeNews ({ namespace, page, limit, gone, resync }: News, now: number): EncodedNews {
-  const registrations = whatFits(page.registrations, namespace)
+export function encodeNews ({ namespace, page, limit, reads, gone, resync }: News, now: number): EncodedNews {
+  const registrations = whatFits(page.registrations, namespace, reads)
   const isCut = registrations.length < page.registrations.length
   const cursor = isCut ? (registrations.at(-1) as StoredRegistration).sequence : page.cursor
   const more = isCut || page.registrations.length >= limit
@@ -45,10 +49,10 @@ export function encodeNews ({ namespace, page, limit, gone, resync }: News, now:
     bytes: WatchEvent.Update.encode({
       gone: gone.map(peer => peerIdFromString(peer).toMultihash().bytes),
       ...(resync ? { resync } : {}),
-      registrations: registrations.map(({ signedPeerRecord, expires }) => ({
+      registrations: registrations.map(registration => ({
         ns: namespace,
-        signedPeerRecord: signedPeerRecord as Uint8Array<ArrayBuffer>,
-        ttl: toWireTtl(expires - now)
+        signedPeerRecord: recordFor(registration, reads) as Uint8Array<ArrayBuffer>,
+        ttl: toWireTtl(registration.expires - now)
       })),
       cookie: encodeCookie({ cursor, namespace }),
       ...(more ? { more } : {})
@@ -59,11 +63,11 @@ export function encodeNews ({ namespace, page, limit, gone, resync }: News, now:
   }
 }
 
-function whatFits (registrations: StoredRegistration[], namespace: string): StoredRegistration[] {
+function whatFits (registrations: StoredRegistration[], namespace: string, reads: RecordDomain | undefined): StoredRegistration[] {
   let left = MAX_REGISTRATIONS
   // a UTF-16 code unit takes at most three bytes
   const each = namespace.length * 3 + REGISTER_OVERHEAD
-  const end = registrations.findIndex(({ signedPeerRecord }, i) => (left -= signedPeerRecord.byteLength + each) < 0 && i > 0)
+  const end = registrations.findIndex((registration, i) => (left -= recordFor(registration, reads).byteLength + each) < 0 && i > 0)
 
   return end < 0 ? registrations : registrations.slice(0, end)
 }

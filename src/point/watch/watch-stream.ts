@@ -16,6 +16,8 @@ import type { Stream } from '@libp2p/interface'
 export interface StreamSubscription extends Subscription {
   readonly id: number
   readonly stream: WatchStream
+  /** Whether the client reads records of both forms. */
+  readonly bothForms: boolean
   /** Where the listing stands that the client has been told; undefined at its beginning. */
   cursor: number | undefined
   /** Whether the client has been told that it stands. */

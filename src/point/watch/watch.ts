@@ -12,6 +12,7 @@ import type { LivePeers } from './live-peers.ts'
 import type { EncodedNews } from './update.ts'
 import type { StreamSubscription, Told } from './watch-stream.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
+import type { RecordDomain } from '../../protocol/peer-record.ts'
 import type { RegistrationStore } from '../../store/types.ts'
 import type { PointMetrics } from '../metrics.ts'
 import type { Pace } from '../pace.ts'
@@ -53,6 +54,8 @@ export interface WatchInit {
   livePeers: Pick<LivePeers, 'say' | 'isLive'> | undefined
   /** The time, in milliseconds since the epoch. */
   now: () => number
+  /** The only form of records that a client reads that does not say it reads both; a promise while it is not known. */
+  reads: (connection: Connection) => MaybePromise<RecordDomain | undefined>
   /** Counts a request. The refusal is of one that the peer may not make now; it comes late, like that of any other. */
   excess: (connection: Connection) => Steps<Refusal | undefined>
   /** Counts what a request has the point tell. What happens later is others' doing, and is not counted. */
@@ -63,6 +66,7 @@ export interface WatchInit {
 interface Shared {
   namespace: string
   cursor: number | undefined
+  reads: RecordDomain | undefined
   gone: readonly string[]
   resync: boolean
   news: MaybePromise<EncodedNews>
@@ -182,7 +186,7 @@ export class Watch {
     }
   }
 
-  #subscribe (stream: WatchStream, connection: Connection, { id, namespace: ns, cookie }: Subscribe, excess: Refusal | undefined): void {
+  #subscribe (stream: WatchStream, connection: Connection, { id, namespace: ns, cookie, bothForms }: Subscribe, excess: Refusal | undefined): void {
     const before = stream.subscriptions.get(id)
 
     if (before != null) {
@@ -200,6 +204,7 @@ export class Watch {
       const subscription: StreamSubscription = {
         id,
         stream,
+        bothForms,
         namespace,
         cursor,
         isConfirmed: false,
@@ -350,7 +355,8 @@ export class Watch {
   * #tell (subscription: StreamSubscription, connection: Connection, gone: readonly string[], resync: boolean): Steps<Told> {
     try {
       yield * this.#checkAuthorized(subscription, connection)
-      const news = yield * this.#news(subscription, gone, resync)
+      const reads = subscription.bothForms ? undefined : yield * wait(this.#init.reads(connection))
+      const news = yield * this.#news(subscription, reads, gone, resync)
 
       if (news.registrations > 0 || gone.length > 0 || resync || !subscription.isConfirmed) {
         this.#init.metrics.updated(news.bytes.byteLength)
@@ -397,32 +403,32 @@ export class Watch {
   }
 
   /** What is listed behind the cursor of a subscription. While many are told, those who stand at the same place share it. */
-  * #news ({ namespace, cursor }: StreamSubscription, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
+  * #news ({ namespace, cursor }: StreamSubscription, reads: RecordDomain | undefined, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
     const last = this.#last
 
-    if (last != null && last.namespace === namespace && last.cursor === cursor && last.gone === gone && last.resync === resync) {
+    if (last != null && last.namespace === namespace && last.cursor === cursor && last.reads === reads && last.gone === gone && last.resync === resync) {
       return yield * wait(last.news)
     }
 
-    const news = run(this.#list(namespace, cursor, gone, resync))
+    const news = run(this.#list(namespace, cursor, reads, gone, resync))
 
     if (this.#isTelling) {
-      this.#last = { namespace, cursor, gone, resync, news }
+      this.#last = { namespace, cursor, reads, gone, resync, news }
     }
 
     return yield * wait(news)
   }
 
-  * #list (namespace: string, cursor: number | undefined, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
+  * #list (namespace: string, cursor: number | undefined, reads: RecordDomain | undefined, gone: readonly string[], resync: boolean): Steps<EncodedNews> {
     const { store, settings: { requestTimeout } } = this.#init
     const now = this.#init.now()
-    const page = yield * ask(() => store.list({ namespace, after: cursor, limit: PAGE }, now), AbortSignal.timeout(requestTimeout))
+    const page = yield * ask(() => store.list({ namespace, after: cursor, limit: PAGE, reads }, now), AbortSignal.timeout(requestTimeout))
 
     if (page == null) {
       throw new Refusal(Status.E_INVALID_COOKIE, 'the cookie was made by another store')
     }
 
-    return encodeNews({ namespace, page, limit: PAGE, gone, resync }, now)
+    return encodeNews({ namespace, page, limit: PAGE, reads, gone, resync }, now)
   }
 }
 

@@ -3,6 +3,7 @@ import { WatchEvent } from '../../../src/protocol/watch.ts'
 import { decodeCookie } from '../../../src/point/cookie.ts'
 import { encodeNews, encodeUpdate } from '../../../src/point/watch/update.ts'
 import { makePeers } from '../../fixtures/peers.ts'
+import type { RecordDomain } from '../../../src/protocol/peer-record.ts'
 import type { StoredRegistration } from '../../../src/store/types.ts'
 
 const NOW = 1_000_000
@@ -41,6 +42,16 @@ describe('an update', () => {
     expect({ cursor, registrations, more }).toEqual({ cursor: 99, registrations: 1, more: false })
     expect(update.more).toBeUndefined()
     expect(update.resync).toBeUndefined()
+  })
+
+  it('has each record in the form that is read, and counts the bytes of that', () => {
+    const both = Array.from({ length: 50 }, (_, i) => ({ ...registration(i + 1), otherRecord: new Uint8Array(4_096) }))
+    const update = (reads?: RecordDomain): ReturnType<typeof encodeNews> => encodeNews({ namespace: 'a', page: { registrations: both, cursor: 99 }, limit: 100, reads, gone: [], resync: false }, NOW)
+
+    expect(decode(1, update('libp2p-peer-record').bytes).registrations).toEqual(decode(1, update().bytes).registrations)
+    expect(update().registrations).toBe(50)
+    expect(update('libp2p-routing-state').registrations).toBe(15)
+    expect(decode(1, update('libp2p-routing-state').bytes).registrations[0]?.signedPeerRecord).toHaveLength(4_096)
   })
 
   it('goes on when the page was full', () => {

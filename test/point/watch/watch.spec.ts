@@ -12,6 +12,8 @@ import { ORIGIN } from '../../fixtures/origin.ts'
 import { makePeers } from '../../fixtures/peers.ts'
 import type { WatchInit } from '../../../src/point/watch/watch.ts'
 import type { OnChange } from '../../../src/store/types.ts'
+import type { MaybePromise } from '../../../src/protocol/maybe-promise.ts'
+import type { RecordDomain } from '../../../src/protocol/peer-record.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 
 const LIMITS = { maxRegistrationsPerPeer: 9, maxRegistrationsPerNamespace: 9, maxNamespaces: 9, maxRegistrations: 9, maxBytes: 1e9 }
@@ -36,6 +38,7 @@ function watchOf (store: MemoryStore, init: Partial<WatchInit> = {}): Watch {
     log: defaultLogger().forComponent('test'),
     metrics: { wokenUp: () => {}, updated: () => {} },
     livePeers: undefined,
+    reads: () => undefined,
     * excess () { return undefined },
     answered: () => {},
     ...init
@@ -174,6 +177,32 @@ describe('a peer that says it is live', () => {
 
     expect(said).toEqual([false])
     expect(client.stream.read()).toEqual([])
+  })
+})
+
+describe('those who read different forms', () => {
+  it('are each told in the form that they read, once that is known, also when all are told at once', async () => {
+    const store = new MemoryStore()
+    const known = Promise.withResolvers<RecordDomain>()
+    const forms: Array<MaybePromise<RecordDomain>> = ['libp2p-peer-record', 'libp2p-routing-state', known.promise]
+    const clients: Client[] = []
+    const watch = watchOf(store, { reads: connection => forms[clients.findIndex(client => client.connection === connection as unknown)] })
+    const register = (): unknown => store.register({ ...ORIGIN, namespace: 'chat', peer: peer.toString(), signedPeerRecord: Uint8Array.of(1), otherRecord: Uint8Array.of(2), ttl: 60_000 }, LIMITS, Date.now())
+    const told = (): unknown => clients.map(client => client.read().flatMap(({ update }) => update?.registrations.map(({ signedPeerRecord }) => signedPeerRecord?.[0])))
+    register()
+    forms.forEach(() => clients.push(new Client(watch)))
+    clients.push(new Client(watch))
+    clients.forEach((client, i) => { client.ask({ subscribe: { ns: 'chat', bothForms: i === 3 } }) })
+    await vi.advanceTimersByTimeAsync(20)
+    expect(told()).toEqual([[1], [2], [], [1]])
+
+    known.resolve('libp2p-routing-state')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(told()).toEqual([[], [], [2], []])
+
+    register()
+    await vi.advanceTimersByTimeAsync(20)
+    expect(told()).toEqual([[1], [2], [2], [1]])
   })
 })
 

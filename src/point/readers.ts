@@ -1,0 +1,92 @@
+import type { MaybePromise } from '../protocol/maybe-promise.ts'
+import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { Connection, IdentifyResult, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
+
+/**
+ * How identify names the peers that read no record but those of the domain `libp2p-routing-state`. An application
+ * that names itself otherwise is not known.
+ */
+const ROUTING_STATE_READER = 'rust-libp2p/'
+
+/**
+ * What peers read that do not say who they are: those of rust-libp2p may have no identify, and lose the whole
+ * listing with one record of the other form. All others identify themselves.
+ */
+const UNIDENTIFIED: RecordDomain = 'libp2p-routing-state'
+
+/** Milliseconds: who has had a connection for so long will not say any more who they are. */
+const NEW = 5_000
+
+interface Waiting {
+  promise: Promise<RecordDomain>
+  settle: (form: RecordDomain) => void
+}
+
+export interface ReadersInit {
+  events: TypedEventTarget<Libp2pEvents>
+  /** Milliseconds that a peer on a new connection is waited for; 0 not to wait. */
+  patience: number
+}
+
+/**
+ * Which form of signed peer records those read who do not say that they read both. On a connection that is new,
+ * who it is may not be known yet, and is waited for once.
+ */
+export class Readers {
+  readonly #init: ReadersInit
+  readonly #forms = new WeakMap<Connection, RecordDomain>()
+  readonly #waiting = new Map<Connection, Waiting>()
+
+  constructor (init: ReadersInit) {
+    this.#init = init
+  }
+
+  start (): void {
+    this.#init.events.addEventListener('peer:identify', this.#onIdentify)
+    this.#init.events.addEventListener('connection:close', this.#onClose)
+  }
+
+  stop (): void {
+    this.#init.events.removeEventListener('peer:identify', this.#onIdentify)
+    this.#init.events.removeEventListener('connection:close', this.#onClose)
+    this.#waiting.forEach(({ settle }) => { settle(UNIDENTIFIED) })
+  }
+
+  /** There is a promise, which does not reject, while it is not known; all who ask for a connection share it. */
+  formOf (connection: Connection): MaybePromise<RecordDomain> {
+    return this.#forms.get(connection) ?? this.#waiting.get(connection)?.promise ?? this.#wait(connection)
+  }
+
+  #wait (connection: Connection): MaybePromise<RecordDomain> {
+    const { patience } = this.#init
+
+    if (patience === 0 || connection.status !== 'open' || Date.now() - connection.timeline.open >= NEW) {
+      return UNIDENTIFIED
+    }
+
+    const { promise, resolve } = Promise.withResolvers<RecordDomain>()
+    const settle = (form: RecordDomain): void => {
+      clearTimeout(timer)
+      this.#waiting.delete(connection)
+      this.#forms.set(connection, form)
+      resolve(form)
+    }
+    const timer = setTimeout(settle, patience, UNIDENTIFIED)
+    this.#waiting.set(connection, { promise, settle })
+
+    return promise
+  }
+
+  readonly #onIdentify = ({ detail: { agentVersion, connection } }: CustomEvent<IdentifyResult>): void => {
+    // what it pushes later need not say it again
+    if (agentVersion != null || !this.#forms.has(connection)) {
+      const form = agentVersion?.startsWith(ROUTING_STATE_READER) === true ? 'libp2p-routing-state' : 'libp2p-peer-record'
+      this.#forms.set(connection, form)
+      this.#waiting.get(connection)?.settle(form)
+    }
+  }
+
+  readonly #onClose = ({ detail: connection }: CustomEvent<Connection>): void => {
+    this.#waiting.get(connection)?.settle(UNIDENTIFIED)
+  }
+}
