@@ -8,7 +8,7 @@ const { MessageType } = Message
 
 /** An envelope: its key, and its payload, which is a peer record with its addresses. */
 const ENVELOPE: Nesting = { 1: {}, 3: { 3: {} } }
-const REGISTER: Nesting = { 2: ENVELOPE }
+const REGISTER: Nesting = { 2: ENVELOPE, 101: ENVELOPE }
 
 export const MESSAGE: Nesting = { 2: REGISTER, 3: {}, 4: {}, 5: {}, 6: { 1: REGISTER } }
 
@@ -36,18 +36,22 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
     // now and then somebody else's record, or a TTL that is not allowed
     const isOwn = more % 23 !== 22
     const ttl = more % 29
+    const first = more >> 2
+    // as a rule that of the other form, which is the next
+    const second = more % 3 === 0 ? first + (more % 13 === 0 ? 2 : 1) : undefined
+    const by = isOwn ? who : who + 1
 
     return {
       message: {
         type: MessageType.REGISTER,
-        register: { ns, signedPeerRecord: envelopeOf(isOwn ? who : who + 1, more >> 2), ...(ttl === 0 ? {} : { ttl: BigInt(ttl) }) }
+        register: { ns, signedPeerRecord: envelopeOf(by, first), ...(second == null ? {} : { otherSignedPeerRecord: envelopeOf(more % 17 === 0 ? by + 1 : by, second) }), ...(ttl === 0 ? {} : { ttl: BigInt(ttl) }) }
       },
-      isSound: isOwn && ttl <= 20 && (more >> 2) % 6 !== UNSOUND
+      isSound: isOwn && ttl <= 20 && first % 6 !== UNSOUND && (second == null || (second === first + 1 && second % 6 !== UNSOUND && more % 17 !== 0))
     }
   }
 
   if (what < 13) {
-    return { message: { type: MessageType.UNREGISTER, unregister: { ns } }, isSound: true }
+    return { message: { type: MessageType.UNREGISTER, unregister: more % 7 === 0 ? {} : { ns } }, isSound: true }
   }
 
   const limit = more % 9
@@ -59,7 +63,7 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
   return {
     message: {
       type: MessageType.DISCOVER,
-      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }), ...(what === 19 ? { sample: true } : {}) }
+      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }), ...(what === 19 ? { sample: true } : {}), ...(more % 3 === 0 ? { bothForms: true } : {}) }
     },
     isSound: !isForeign
   }

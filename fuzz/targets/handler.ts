@@ -18,7 +18,7 @@ import type { Request } from '../../src/point/codec.ts'
 import type { PointSettings } from '../../src/point/settings.ts'
 import type { MaybePromise } from '../../src/protocol/maybe-promise.ts'
 import type { RecordDomain } from '../../src/protocol/peer-record.ts'
-import type { RegistrationStore } from '../../src/store/types.ts'
+import type { RegistrationStore, StoredRegistration } from '../../src/store/types.ts'
 import type { Choice, Run, Target } from '../target.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 
@@ -124,7 +124,8 @@ export function handlerTarget (): Target<HandlerMessage> {
             store.checkSize(now)
             store.list({ limit: 1_000 }, now)
             store.list({ namespace: request.namespace ?? NAMESPACES[0], limit: 1_000, reads }, now)
-            store.registrationsOf(peer, now)
+            const held = store.registrationsOf(peer, now) as StoredRegistration[]
+            assert.ok(request.type !== 'unregister' || request.namespace != null || held.length === 0, 'some of a peer are left when all are removed')
 
             if (request.type === 'discover' && statusOf === Status.OK) {
               cookies.push({ namespace: request.namespace ?? '', cookie: checkListing(answer, request, reads, now, store, settings) })
@@ -195,8 +196,9 @@ function checkResponse ({ response, outcome, work }: Answer, request: Request, p
 }
 
 /** @returns the cookie */
-function checkListing ({ response, outcome }: Answer, { namespace, limit, cookie, sample }: Extract<Request, { type: 'discover' }>, reads: RecordDomain | undefined, now: number, store: ModelledStore, { maxDiscoverLimit }: PointSettings): Uint8Array {
+function checkListing ({ response, outcome }: Answer, { namespace, limit, cookie, sample, bothForms }: Extract<Request, { type: 'discover' }>, peerReads: RecordDomain | undefined, now: number, store: ModelledStore, { maxDiscoverLimit }: PointSettings): Uint8Array {
   const message = Message.decode(response as Uint8Array)
+  const reads = bothForms ? undefined : peerReads
   const page = store.list({
     namespace,
     after: cookie == null ? undefined : decodeCookie(cookie)?.cursor,
@@ -211,7 +213,7 @@ function checkListing ({ response, outcome }: Answer, { namespace, limit, cookie
     return next as Uint8Array
   }
 
-  assert.deepEqual(registrations.map(({ ns, signedPeerRecord, ttl }) => [ns, hex(signedPeerRecord as Uint8Array), ttl]), page.registrations.map(one => [one.namespace, hex(one.signedPeerRecord), BigInt((one.expires - now) / SECOND)]), 'what is listed')
+  assert.deepEqual(registrations.map(({ ns, signedPeerRecord, ttl }) => [ns, hex(signedPeerRecord as Uint8Array), ttl]), page.registrations.map(one => [one.namespace, hex(reads == null || reads === one.domain ? one.signedPeerRecord : one.otherRecord as Uint8Array), BigInt((one.expires - now) / SECOND)]), 'what is listed')
   assert.ok('registrations' in outcome && outcome.registrations === registrations.length, 'how many are listed')
   assert.deepEqual(decodeCookie(next as Uint8Array), { cursor: page.cursor, namespace: namespace ?? '' }, 'the cookie')
   assert.ok(Buffer.compare(Message.encode(message), response as Uint8Array) === 0, 'the response is not written as it is elsewhere')
@@ -219,7 +221,9 @@ function checkListing ({ response, outcome }: Answer, { namespace, limit, cookie
   return next as Uint8Array
 }
 
-async function checkSigner ({ signedPeerRecord }: Extract<Request, { type: 'register' }>, peer: string): Promise<void> {
-  const signer = await signerOf(signedPeerRecord as Uint8Array)
-  assert.equal(signer?.toString(), peer, 'the record of a peer who did not sign it was accepted')
+async function checkSigner ({ signedPeerRecord, otherRecord }: Extract<Request, { type: 'register' }>, peer: string): Promise<void> {
+  for (const envelope of [signedPeerRecord, otherRecord]) {
+    const signer = envelope == null ? undefined : await signerOf(envelope)
+    assert.equal(envelope == null ? peer : signer?.toString(), peer, 'the record of a peer who did not sign it was accepted')
+  }
 }

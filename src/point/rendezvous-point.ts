@@ -45,7 +45,6 @@ const EXPIRY_PAUSE = 50
 /** After the store has failed. */
 const EXPIRY_RETRY = 5_000
 
-/**
 /** What every node has and nobody else counts, after a prefix. Once on each connection is as it should be. */
 const IDENTIFY = /\/id(?:\/push)?\/1\.0\.0$/
 

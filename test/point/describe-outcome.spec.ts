@@ -13,6 +13,7 @@ describe('what a request led to', () => {
     [{ type: 'registration:refreshed', registration, displaced: [] }, 'registered again in "my-app" until 2030-01-01T00:00:00.000Z'],
     [{ type: 'registration:removed', registration }, 'unregistered from "my-app"'],
     [{ type: 'nothing', namespace: 'my-app' }, 'unregistered from "my-app", where it was not registered'],
+    [{ type: 'nothing', namespace: undefined }, 'unregistered from all namespaces, where it was not registered'],
     [{ type: 'discover:served', namespace: 'my-app', registrations: 3 }, 'was listed 3 of "my-app"'],
     [{ type: 'discover:served', namespace: undefined, registrations: 0 }, 'was listed 0 of all namespaces'],
     [{ type: 'registration:rejected', namespace: 'my-app', ...refused }, 'may not register in "my-app": E_UNAVAILABLE, maxNamespaces (5) is reached'],
