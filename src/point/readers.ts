@@ -33,22 +33,18 @@ export interface ReadersInit {
  * who it is may not be known yet, and is waited for once.
  */
 export class Readers {
-  readonly #init: ReadersInit
+  readonly #patience: number
   readonly #forms = new WeakMap<Connection, RecordDomain>()
   readonly #waiting = new Map<Connection, Waiting>()
 
-  constructor (init: ReadersInit) {
-    this.#init = init
+  constructor ({ events, patience }: ReadersInit) {
+    this.#patience = patience
+    // also while the point does not run: a connection says it once, and may be there before the point and after it
+    events.addEventListener('peer:identify', this.#onIdentify)
   }
 
-  start (): void {
-    this.#init.events.addEventListener('peer:identify', this.#onIdentify)
-    this.#init.events.addEventListener('connection:close', this.#onClose)
-  }
-
+  /** Nobody is waited for any more. */
   stop (): void {
-    this.#init.events.removeEventListener('peer:identify', this.#onIdentify)
-    this.#init.events.removeEventListener('connection:close', this.#onClose)
     this.#waiting.forEach(({ settle }) => { settle(UNIDENTIFIED) })
   }
 
@@ -58,9 +54,7 @@ export class Readers {
   }
 
   #wait (connection: Connection): MaybePromise<RecordDomain> {
-    const { patience } = this.#init
-
-    if (patience === 0 || connection.status !== 'open' || Date.now() - connection.timeline.open >= NEW) {
+    if (this.#patience === 0 || connection.status !== 'open' || Date.now() - connection.timeline.open >= NEW) {
       return UNIDENTIFIED
     }
 
@@ -71,8 +65,9 @@ export class Readers {
       this.#forms.set(connection, form)
       resolve(form)
     }
-    const timer = setTimeout(settle, patience, UNIDENTIFIED)
+    const timer = setTimeout(settle, this.#patience, UNIDENTIFIED)
     this.#waiting.set(connection, { promise, settle })
+    connection.addEventListener('close', () => { settle(UNIDENTIFIED) }, { once: true })
 
     return promise
   }
@@ -84,9 +79,5 @@ export class Readers {
       this.#forms.set(connection, form)
       this.#waiting.get(connection)?.settle(form)
     }
-  }
-
-  readonly #onClose = ({ detail: connection }: CustomEvent<Connection>): void => {
-    this.#waiting.get(connection)?.settle(UNIDENTIFIED)
   }
 }

@@ -188,14 +188,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   async #start (): Promise<void> {
-    // a store may take its time, and meanwhile others connect and identify themselves
-    this.#readers?.start()
-
     try {
       await this.#store.start?.({ now: this.#clock.now, maxTtl: this.#settings.maxTtl })
     } catch (err) {
       this.#isStarted = false
-      this.#readers?.stop()
       throw err
     }
 

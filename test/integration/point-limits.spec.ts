@@ -228,7 +228,7 @@ describe('a reader that stops reading', () => {
     stream.stream.pause()
 
     for (let i = 0; i < 200; i++) {
-      stream.sendMessage(discover('large'))
+      stream.sendMessage(discover('large', { bothForms: true }))
     }
 
     const unsent = (): number => streams()[0]?.writeBufferLength ?? 0

@@ -14,7 +14,6 @@ describe('streams that end without a protocol', () => {
     expect(streams.add(14_999)).toBe(true)
     expect(streams.add(15_000)).toBe(false)
   })
-
 })
 
 describe('the streams of a connection', () => {
