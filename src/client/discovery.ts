@@ -124,7 +124,7 @@ export class Discovery implements Listener {
   }
 
   onConnect (point: PeerId, isDefault: boolean): void {
-    this.#poller.of(point, isDefault).forEach(poll => { this.#askEach(poll, this.#init.points(point)) })
+    this.#poller.missed(point, isDefault, performance.now()).forEach(poll => { this.#askEach(poll, this.#init.points(point)) })
   }
 
   onDisconnect (point: PeerId, isDefault: boolean): void {
@@ -267,13 +267,15 @@ export class Discovery implements Listener {
 
     for (const point of points.filter(({ peerId }) => this.#poller.begin(poll, peerId, watches.tells(peerId, namespace), now))) {
       this.#ask(poll, point)
-        .catch(err => {
+        .then(() => true, err => {
           if (!signal.aborted) {
             metrics.happened('discover:failed')
             log('could not discover "%s" at %p - %e', namespace, point.peerId, err)
           }
+
+          return false
         })
-        .finally(() => { this.#poller.end(poll, point.peerId) })
+        .then(isAnswered => { this.#poller.end(poll, point.peerId, isAnswered) })
     }
   }
 

@@ -37,10 +37,12 @@ export interface Asked {
   isHeld: boolean
 }
 
+/** It is time to ask at `at`, or as soon as the point comes back where that is a reason to. */
+interface Due { is: 'due', what: Ask['what'], at: number, onReturn: boolean, isReturn?: boolean }
+
 /** What is done next about a registration. */
 type Next =
-  /** It is time to ask at `at`, or as soon as the point comes back where that is a reason to. */
-  | { is: 'due', what: Ask['what'], at: number, onReturn: boolean, isReturn?: boolean }
+  | Due
   /** The point is being asked; of several requests, the last one decides how it goes on. */
   | { is: 'asked', ask: Ask }
   /** There is nothing to send until this node has an address. */
@@ -159,7 +161,17 @@ export class KeepAlive {
       const { next } = kept
 
       // Stryker disable next-line ConditionalExpression: only what is due has a time
-      return next.is === 'due' && next.at <= now ? this.#ask(kept, next.what, now, next.isReturn) : []
+      if (next.is !== 'due' || next.at > now) {
+        return []
+      }
+
+      if (this.#isBeingAnswered(kept)) {
+        next.at = now + markDelay(this.#init.random())
+
+        return []
+      }
+
+      return this.#ask(kept, next.what, now, next.isReturn)
     })
   }
 
@@ -253,12 +265,18 @@ export class KeepAlive {
     }
 
     kept.failures = 0
+    const answered = this.#answeredWith(kept)
 
     if (ask.isInDoubt) {
       kept.doubt = undefined
     }
 
     this.#goOn(kept, now)
+
+    for (const other of answered) {
+      other.doubt = undefined
+      this.#goOn(other, now)
+    }
   }
 
   /** The point has forgotten what it held; or it gives no cookie. */
@@ -270,6 +288,8 @@ export class KeepAlive {
     }
 
     if (ask.isInDoubt) {
+      // what it says of the others is not known
+      this.#answeredWith(kept).forEach(({ next }) => { next.at = Math.min(next.at, now) })
       kept.next = dueAt('register', now)
     } else {
       this.#goOn(kept, now)
@@ -423,6 +443,21 @@ export class KeepAlive {
       .map(({ namespace, point, held }) => ({ namespace, point, isHeld: held != null && held.until > now }))
   }
 
+  /**
+   * What is answered by the same cookie: a point that knows one from before the loss has lost nothing since. One
+   * that says what is registered says it for each.
+   */
+  #answeredWith (kept: Kept): Array<Kept & { next: Due }> {
+    return kept.doubt?.cookie == null || kept.doubt.says
+      ? []
+      : this.#at(kept.point).filter((other): other is Kept & { next: Due } => other !== kept && isUnconfirmed(other))
+  }
+
+  /** Whether the answer to what is being asked will do for this one, too. */
+  #isBeingAnswered (kept: Kept): boolean {
+    return isUnconfirmed(kept) && this.#at(kept.point).some(({ next, doubt }) => next.is === 'asked' && next.ask.what === 'confirm' && doubt?.cookie != null && !doubt.says)
+  }
+
   #ask (kept: Kept, what: Ask['what'], now: number, isReturn = false): Ask {
     const doubt = what === 'confirm' ? kept.doubt : undefined
     const ask = { kept, what, cookie: doubt?.cookie, isInDoubt: doubt != null, at: now, isReturn }
@@ -516,6 +551,11 @@ function dueAt (what: Ask['what'], at: number, onReturn = false): Next {
 function isLast (ask: Ask): boolean {
   // Stryker disable next-line ConditionalExpression: only what is asked has a request
   return ask.kept.next.is === 'asked' && ask.kept.next.ask === ask
+}
+
+/** Whether it is to be asked by a cookie if the point has kept it. */
+function isUnconfirmed ({ next, doubt }: Kept): boolean {
+  return next.is === 'due' && next.what === 'confirm' && doubt?.cookie != null && !doubt.says
 }
 
 /** Milliseconds until the registration lapses; infinite when nothing is held. */

@@ -114,7 +114,15 @@ export class Poller {
   }
 
   /**
-   * The polls of a point that can be reached again: it is not left waiting for the next interval.
+   * The polls that a point has missed which can be reached again: it is not left waiting for the next interval.
+   * One that was only away between two polls, as those that close what is idle are, has missed none.
+   */
+  missed (point: PeerId, isDefault: boolean, now: number): Poll[] {
+    return this.of(point, isDefault).filter(({ namespace }) => now - this.#lastAsked(namespace, point) > pollDelay(this.#interval, Infinity, 1))
+  }
+
+  /**
+   * The polls of a point.
    *
    * @param isDefault - whether it is asked also where it is not named
    */
@@ -132,9 +140,8 @@ export class Poller {
   begin (poll: Poll, point: PeerId, tells: boolean, now: number): boolean {
     const { asking, namespace } = poll as Followed
     const key = point.toString()
-    const askedAt = this.#askedAt.get(key)?.get(namespace) ?? -Infinity
 
-    if (asking.has(key) || (tells && now - askedAt < MAX_UNASKED)) {
+    if (asking.has(key) || (tells && now - this.#lastAsked(namespace, point) < MAX_UNASKED)) {
       return false
     }
 
@@ -144,8 +151,19 @@ export class Poller {
     return true
   }
 
-  end (poll: Poll, point: PeerId): void {
-    (poll as Followed).asking.delete(point.toString())
+  /** @param isAnswered - one that did not answer has not been asked */
+  end (poll: Poll, point: PeerId, isAnswered: boolean): void {
+    const { asking, namespace } = poll as Followed
+    const key = point.toString()
+    asking.delete(key)
+
+    if (!isAnswered) {
+      this.#askedAt.get(key)?.delete(namespace)
+    }
+  }
+
+  #lastAsked (namespace: string, point: PeerId): number {
+    return this.#askedAt.get(point.toString())?.get(namespace) ?? -Infinity
   }
 
   /** Where the last listing stopped. */

@@ -602,15 +602,73 @@ describe('KeepAlive', () => {
       expect(world.gaps).toEqual([0])
     })
 
-    it('asks each namespace at that point, and none at another', () => {
+    it('asks once by a cookie for all namespaces at that point, and for none at another', () => {
       const world = new World()
       world.keep('one')
       world.keep('two')
       world.keep('three', { point: other })
       world.disconnect(true, namespace => new TextEncoder().encode(namespace))
       world.connect()
+      world.pass(HOUR)
 
-      expect(world.requests.slice(3).map(({ namespace, cookie }) => [namespace, new TextDecoder().decode(cookie)])).toEqual([['one', 'one'], ['two', 'two']])
+      expect(world.requests.slice(3).map(({ namespace, cookie }) => [namespace, new TextDecoder().decode(cookie)])).toEqual([['one', 'one']])
+    })
+
+    it('renews each in its time after one was asked for all', () => {
+      const world = new World({ random: () => 0 })
+      world.keep('one')
+      world.keep('two')
+      world.disconnect()
+      world.connect()
+      world.pass(115 * MINUTE)
+
+      expect(world.asked.slice(2)).toEqual(['confirm', 'register', 'register'])
+      expect(world.lapses).toBe(0)
+    })
+
+    it('asks for the others as well when the point has forgotten one', () => {
+      const world = new World()
+      let asked = 0
+      world.confirmation = () => asked++ === 0 ? 'forgotten' : 'kept'
+      world.keep('one')
+      world.keep('two')
+      world.disconnect()
+      world.connect()
+      world.pass(0)
+
+      expect(world.requests.slice(2).map(({ what, namespace }) => `${what} ${namespace}`).sort()).toEqual(['confirm one', 'confirm two', 'register one'])
+    })
+
+    it('asks for each where the point says by itself what is registered, or where one has no cookie', () => {
+      const says = new World()
+      says.says = true
+      says.keep('one')
+      says.keep('two')
+      says.disconnect()
+      says.connect()
+      expect(says.asked.slice(2)).toEqual(['confirm', 'confirm'])
+
+      const world = new World()
+      world.keep('one')
+      world.keep('two')
+      world.disconnect(true, namespace => namespace === 'one' ? cookie : undefined)
+      world.connect()
+      world.pass(SECOND)
+      expect(world.asked.slice(2)).toEqual(['confirm', 'register'])
+    })
+
+    it('asks for another while the answer for one does not come, but not at once', () => {
+      const world = new World()
+      world.keep('one')
+      world.keep('two')
+      world.disconnect()
+      const [ask, ...others] = world.keepAlive.due(SECOND)
+      expect(others).toEqual([])
+      world.now = SECOND
+      world.keepAlive.fail(ask!, unreachable, world.now)
+      world.pass(HOUR)
+
+      expect(world.requests.slice(2).map(({ namespace }) => namespace)).toHaveLength(1)
     })
 
     it('goes on asking while the point is away, without a word, and then when it comes back', () => {

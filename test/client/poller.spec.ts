@@ -103,6 +103,26 @@ describe('Poller', () => {
     expect(poller.of(otherPoint, false)).toEqual([])
   })
 
+  it('finds that a point has missed what it did not answer, or was not asked for longer than an interval', () => {
+    const all = poller.follow('ns', undefined, 0)
+    const named = poller.follow('other', point, 0)
+    const ask = (isAnswered: boolean, now: number): void => {
+      for (const poll of [all, named]) {
+        poller.begin(poll, point, false, now)
+        poller.end(poll, point, isAnswered)
+      }
+    }
+
+    expect(poller.missed(point, true, 0)).toEqual([all, named])
+    expect(poller.missed(point, false, 0)).toEqual([named])
+    ask(true, 0)
+    expect(poller.missed(point, true, 1.1 * INTERVAL)).toEqual([])
+    expect(poller.missed(point, true, 1.1 * INTERVAL + 1)).toEqual([all, named])
+    expect(poller.missed(otherPoint, true, 1)).toEqual([all])
+    ask(false, 1)
+    expect(poller.missed(point, true, 2)).toEqual([all, named])
+  })
+
   it('asks a point no second time while it is being asked, and others all the same', () => {
     const poll = poller.follow('ns', undefined, 0)
     const other = poller.follow('other', undefined, 0)
@@ -110,7 +130,7 @@ describe('Poller', () => {
     expect(poller.begin(poll, point, false, 0)).toBe(false)
     expect(poller.begin(poll, otherPoint, false, 0)).toBe(true)
     expect(poller.begin(other, point, false, 0)).toBe(true)
-    poller.end(poll, point)
+    poller.end(poll, point, true)
 
     expect(poller.begin(poll, point, false, 0)).toBe(true)
     expect(poller.begin(poll, otherPoint, false, 0)).toBe(false)
@@ -122,7 +142,7 @@ describe('Poller', () => {
       const isAsked = poller.begin(poll, from, tells, now)
 
       if (isAsked) {
-        poller.end(poll, from)
+        poller.end(poll, from, true)
       }
 
       return isAsked

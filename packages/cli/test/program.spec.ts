@@ -449,7 +449,8 @@ describe('the other commands', () => {
     [[], ['/libp2p/routing-state-record', 'other']],
     [['--record-domain', 'libp2p-routing-state'], ['/libp2p/routing-state-record', 'first']]
   ])('sign the record in both forms, and first in the one that they are told %j', async (flags, [payloadType = '', where]) => {
-    const node = await startNode(undefined)
+    const node = await createLibp2p({ addresses: { listen: [TCP] }, transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux()], services: { identify: identify() } })
+    nodes.push(node)
     const asked = Promise.withResolvers<Buffer>()
     await node.handle('/rendezvous/1.0.0', stream => { stream.addEventListener('message', ({ data }) => { asked.resolve(Buffer.from(data.subarray())) }) })
     const register = new Program(['register', String(node.getMultiaddrs()[0]), 'my-app', '--announce', '/ip4/203.0.113.7/tcp/1', ...flags])
