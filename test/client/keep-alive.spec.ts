@@ -521,6 +521,23 @@ describe('KeepAlive', () => {
     })
   })
 
+  it('tries a renewal again that is refused as one registration too many, as by points of rust-libp2p, which may have room before the end', () => {
+    const world = new World({ random: () => 0 })
+    world.keep()
+    world.pass(HOUR)
+    world.answers(overloaded)
+    world.pass(56 * MINUTE)
+    const tried = world.requests.length
+    expect(tried).toBeGreaterThan(2)
+    expect(world.failed.every(({ willRetry }) => willRetry)).toBe(true)
+    expect(world.registrations).toHaveLength(1)
+
+    world.grants()
+    world.pass(4 * MINUTE)
+    expect(world.granted).toHaveLength(2)
+    expect(world.lapses).toBe(0)
+  })
+
   describe('after a lost connection', () => {
     it('asks soon whether the point has kept it, by the last cookie, and does not register again', () => {
       const world = new World()

@@ -1,4 +1,6 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { pbStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -9,7 +11,7 @@ import { rendezvousPoint } from '../../src/index.ts'
 import { PeerRecords, sealPeerRecord } from '../../src/protocol/peer-record.ts'
 import { addressOf, base, clientNode, collect, plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { listed, makePeers } from '../fixtures/peers.ts'
-import { granted, page, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
+import { granted, listing, page, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
 import { connect, framed } from '../fixtures/raw-stream.ts'
 import { domainOf, envelope, identity } from '../fixtures/records.ts'
 import { nothing, watchPoint } from '../fixtures/watch-point.ts'
@@ -115,6 +117,30 @@ describe('the two forms of signed peer records', () => {
     await rendezvous.register('ns')
 
     expect(point.requests.map(({ register }) => register?.otherSignedPeerRecord)).toEqual([undefined])
+  })
+
+  it('of one record are one peer, wherever and however often they are listed', async () => {
+    const privateKey = await generateKeyPair('Ed25519')
+    const record = { peerId: peerIdFromPrivateKey(privateKey), multiaddrs: [multiaddr('/ip4/192.0.2.1/tcp/1')], sequence: 1n }
+    const forms = await Promise.all((['libp2p-routing-state', 'libp2p-peer-record'] as const).map(async domain => sealPeerRecord({ ...record, domain }, privateKey)))
+    const registrations = forms.map(signedPeerRecord => ({ ns: 'ns', ttl: 7_200n, signedPeerRecord: signedPeerRecord as Uint8Array<ArrayBuffer> }))
+    const points = await Promise.all([registrations, registrations.slice(0, 1), registrations.slice(1)].map(async listed => scriptedPoint(listing(() => listed))))
+    const client = await clientNode({ points: points.map(({ address }) => address) })
+    const { rendezvous } = client.services
+    const told: string[] = []
+    rendezvous.addEventListener('peer', ({ detail: { id } }) => { told.push(String(id)) })
+
+    for (let times = 0; times < 2; times++) {
+      expect(await collect(rendezvous.discover('ns'))).toMatchObject([{ id: record.peerId }])
+    }
+
+    for (const { address } of points) {
+      await rendezvous.discoverPage('ns', { point: address })
+    }
+
+    expect(told).toEqual([String(record.peerId)])
+    expect(rendezvous.discovered).toHaveLength(1)
+    expect(await client.peerStore.get(record.peerId)).toMatchObject({ addresses: [{ isCertified: true }], peerRecordEnvelope: forms[1] })
   })
 
   it.each(['libp2p-peer-record', 'libp2p-routing-state'] as const)('are registered at this point, and found by this client, with certified addresses: %s', async recordDomain => {
