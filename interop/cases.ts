@@ -30,7 +30,7 @@ const FILL_TIMEOUT = 120_000
 const LARGE: Record<Name, number> = { rust: 3_500, go: 2_000, python: 0 }
 
 /** What makes our client's records unreadable to the implementation. */
-const OTHER_FORM: Record<Name, RendezvousClientInit> = { rust: {}, go: { recordDomain: 'libp2p-routing-state' }, python: {} }
+const OTHER_FORM: Record<Name, RendezvousClientInit> = { rust: { bothForms: false }, go: { recordDomain: 'libp2p-routing-state', bothForms: false }, python: {} }
 
 interface PageOptions { limit?: number, cookie?: Uint8Array | undefined }
 

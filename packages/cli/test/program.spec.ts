@@ -19,7 +19,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import { rendezvousClient } from 'libp2p-rendezvous'
 import { openDataDirectory } from '../src/data-directory.ts'
 import { build, endPrograms, PATIENCE, Program, ROOT, run } from './program.ts'
-import type { RendezvousClient } from 'libp2p-rendezvous'
+import type { RendezvousClient, RendezvousClientInit } from 'libp2p-rendezvous'
 import type { Libp2p } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
 import type { AddressInfo, Server } from 'node:net'
@@ -58,14 +58,14 @@ async function startPoint (...args: string[]): Promise<{ point: Program, ready: 
 }
 
 /** A node of its own that uses that point. */
-async function startNode (point: string, options: Libp2pOptions = {}): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
+async function startNode (point: string, options: Libp2pOptions = {}, init: RendezvousClientInit = {}): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
   const node = await createLibp2p({
     ...options,
     addresses: { listen: [TCP] },
     transports: [tcp(), webSockets()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    services: { identify: identify(), rendezvous: rendezvousClient({ points: [point] }) }
+    services: { identify: identify(), rendezvous: rendezvousClient({ points: [point], ...init }) }
   })
   nodes.push(node)
 
@@ -122,7 +122,7 @@ describe('the point', () => {
 
   it('lists to a peer of rust-libp2p only what it can read', async () => {
     const { overTcp } = await startPoint()
-    const registrant = await startNode(overTcp)
+    const registrant = await startNode(overTcp, {}, { bothForms: false })
     await registrant.services.rendezvous.register('my-app')
     // as its client asks, which does not say that it reads both forms
     const listedTo = async (node: Libp2p): Promise<number> => {
