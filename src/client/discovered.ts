@@ -52,6 +52,17 @@ interface Claim extends Pick<Listed, 'point' | 'ttl' | 'expires'> {
   mark: number
 }
 
+/**
+ * Listings that points were asked for and that have not been taken in yet. What a point tells by itself
+ * meanwhile is newer than what it then lists.
+ */
+export interface Listing {
+  /** The mark at which they were asked for. */
+  readonly mark: number
+  /** Who is gone, and what was listed from the beginning, since then. */
+  readonly outdated: Set<string>
+}
+
 /** What a point has listed, the oldest first. */
 interface Share {
   bytes: number
@@ -73,6 +84,7 @@ export class Discovered {
   readonly #known = new Map<string, Known>()
   readonly #shares = new Map<string, Share>()
   readonly #watchers = new Set<Watcher>()
+  readonly #listings = new Set<Listing>()
   #bytes = 0
   #count = 0
   #mark = 0
@@ -107,14 +119,32 @@ export class Discovered {
     return this.#known.get(peerId.toString())?.record
   }
 
+  /** Points are about to be asked what they list; to be followed by `end`. */
+  begin (): Listing {
+    const listing = { mark: this.mark(), outdated: new Set<string>() }
+    this.#listings.add(listing)
+
+    return listing
+  }
+
+  end (listing: Listing): void {
+    this.#listings.delete(listing)
+  }
+
   /**
-   * Remembers what a point has listed.
+   * Remembers what a point has listed, unless it has said since it was asked that it is gone.
    *
+   * @param listing - what it is from; absent when the point tells it by itself
    * @returns the peer by the newest of its records, with the latest end that a point gives
    */
-  add ({ record, namespace, point, ttl, expires }: Listed, now: number): Listed {
+  add (listed: Listed, now: number, listing?: Listing): Listed {
+    const { record, namespace, point, ttl, expires } = listed
     const id = record.peerId.toString()
     const before = this.#known.get(id)?.entries.get(namespace)
+
+    if (listing != null && before?.claims.has(point.toString()) !== true && isOutdated(listing, point, namespace, id)) {
+      return listed
+    }
 
     if (before != null && latest(before).expires <= now) {
       this.#remove(before, 'ended')
@@ -129,7 +159,7 @@ export class Discovered {
 
     const isNewer = record.sequence > known.record.sequence
     this.#replaceRecord(known, record.sequence < known.record.sequence ? known.record : record)
-    this.#claim(entry, { point, ttl, expires, mark: this.#mark })
+    this.#claim(entry, { point, ttl, expires, mark: Math.max(listing?.mark ?? this.#mark, before?.claims.get(point.toString())?.mark ?? 0) })
     const found = latest(entry)
 
     for (const each of isNewer ? known.entries.values() : [entry]) {
@@ -163,6 +193,7 @@ export class Discovered {
    * @param peer - its id as text
    */
   withdraw (point: PeerId, namespace: string, peer: string): void {
+    this.#listings.forEach(({ outdated }) => { outdated.add(keyOf(point, namespace, peer)) })
     const entry = this.#known.get(peer)?.entries.get(namespace)
 
     if (entry?.claims.has(point.toString()) === true) {
@@ -173,6 +204,7 @@ export class Discovered {
   /** A point has listed a namespace from the beginning since a mark: what it has not listed is there no longer. */
   withdrawUnlisted (point: PeerId, namespace: string, mark: number): void {
     const key = point.toString()
+    this.#listings.forEach(listing => { listing.mark < mark && listing.outdated.add(keyOf(point, namespace)) })
     const unlisted = [...this.#shares.get(key)?.entries ?? []]
       .filter(({ namespace: other, claims }) => other === namespace && (claims.get(key) as Claim).mark < mark)
 
@@ -324,6 +356,15 @@ export class Discovered {
       }
     }
   }
+}
+
+function isOutdated ({ outdated }: Listing, point: PeerId, namespace: string, peer: string): boolean {
+  return outdated.has(keyOf(point, namespace, peer)) || outdated.has(keyOf(point, namespace))
+}
+
+/** A peer id in a namespace at a point, or all of them. */
+function keyOf (point: PeerId, namespace: string, peer = ''): string {
+  return `${point}/${peer}/${namespace}`
 }
 
 function concerns (watcher: Watcher, { namespace, claims }: Entry): boolean {

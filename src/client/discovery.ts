@@ -12,6 +12,7 @@ import { PeerStoreWriter } from './peer-store-writer.ts'
 import { Poller } from './poller.ts'
 import { Records } from './records.ts'
 import { Watching } from './watching.ts'
+import type { Listing } from './discovered.ts'
 import type { DiscoveredPeer, DiscoverPage, RendezvousClientComponents } from './types.ts'
 import type { Listed } from './listing.ts'
 import type { ClientMetrics } from './metrics.ts'
@@ -165,7 +166,7 @@ export class Discovery implements Listener {
     const { listed, refused } = await this.#listings.verify(point, namespace, registrations)
     // a listing that goes on for ever with what it had before is of no use to an honest point
     const isIdle = more && listed.every(one => this.#discovered.isListedSince(mark, one))
-    await Promise.all(listed.map(async one => this.#remember(one, signal)))
+    await Promise.all(listed.map(async one => this.#remember(one, { signal })))
 
     return { right: isIdle ? 0 : listed.length, wrong: refused + gone.length - ids.length + (isIdle ? 1 : 0) }
   }
@@ -195,18 +196,20 @@ export class Discovery implements Listener {
    */
   async * discover (namespace: string | undefined, points: RemotePoint[], limit: number, signal: AbortSignal | undefined): AsyncGenerator<DiscoveredPeer> {
     const either = this.#orStopping(signal)
+    const listing = this.#discovered.begin()
 
     try {
       const sources = points.map(point => new Pages({ listings: this.#listings, point, namespace, sample: true, signal: either }))
 
       for await (const listed of merge(sources, limit, either)) {
         // all are written side by side, and yielded in their order
-        for (const found of listed.map(async one => this.#remember(one))) {
+        for (const found of listed.map(async one => this.#remember(one, { listing }))) {
           throwIfAborted(either)
           yield discoveredPeer(await found)
         }
       }
     } finally {
+      this.#discovered.end(listing)
       either.clear?.()
     }
   }
@@ -216,13 +219,15 @@ export class Discovery implements Listener {
    */
   async page (namespace: string | undefined, point: RemotePoint, limit: number, cookie: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<DiscoverPage> {
     const either = this.#orStopping(signal)
+    const listing = this.#discovered.begin()
 
     try {
       const page = await this.#listings.page(point, namespace, limit, cookie, either)
-      const peers = await Promise.all(page.listed.map(async one => this.#remember(one)))
+      const peers = await Promise.all(page.listed.map(async one => this.#remember(one, { listing })))
 
       return { cookie: page.cookie, peers: peers.map(discoveredPeer) }
     } finally {
+      this.#discovered.end(listing)
       either.clear?.()
     }
   }
@@ -289,14 +294,19 @@ export class Discovery implements Listener {
 
     const cookie = this.#poller.cookie(namespace, point.peerId)
     const pages = new Pages({ listings: this.#listings, point, namespace, cookie, signal })
+    const listing = this.#discovered.begin()
     let listed = 0
 
-    for (let page = await pages.next(MAX_POLLED); page != null; page = await pages.next(MAX_POLLED - listed)) {
-      signal.throwIfAborted()
-      await Promise.all(page.listed.map(async one => this.#remember(one, signal)))
-      signal.throwIfAborted()
-      this.#poller.keepCookie(namespace, point.peerId, page.cookie)
-      listed += page.listed.length
+    try {
+      for (let page = await pages.next(MAX_POLLED); page != null; page = await pages.next(MAX_POLLED - listed)) {
+        signal.throwIfAborted()
+        await Promise.all(page.listed.map(async one => this.#remember(one, { listing, signal })))
+        signal.throwIfAborted()
+        this.#poller.keepCookie(namespace, point.peerId, page.cookie)
+        listed += page.listed.length
+      }
+    } finally {
+      this.#discovered.end(listing)
     }
 
     this.#init.log('%p listed %d registrations in "%s"%s', point.peerId, listed, namespace, cookie == null ? ' from the beginning' : ' since the last time')
@@ -305,9 +315,10 @@ export class Discovery implements Listener {
   /**
    * Writes a peer to the peer store, unless a newer record of it is known, and then tells of it.
    *
+   * @param options.listing - what it is from; absent when the point tells it by itself
    * @returns the peer by the newest record that is known
    */
-  async #remember (listed: Listed, signal?: AbortSignal): Promise<Listed> {
+  async #remember (listed: Listed, { listing, signal }: { listing?: Listing, signal?: AbortSignal }): Promise<Listed> {
     const known = this.#discovered.recordOf(listed.record.peerId)
 
     if (known == null || known.sequence <= listed.record.sequence) {
@@ -315,7 +326,7 @@ export class Discovery implements Listener {
       signal?.throwIfAborted()
     }
 
-    const found = this.#discovered.add(listed, Date.now())
+    const found = this.#discovered.add(listed, Date.now(), listing)
     this.#sweepAlarm.set(this.#discovered.wakeAt)
 
     return found

@@ -87,6 +87,67 @@ describe('Discovered', () => {
     expect(add({ ttl: HOUR, point: otherPoint })).toMatchObject({ ttl: HOUR, point: otherPoint })
   })
 
+  describe('while a listing that was asked for is on its way', () => {
+    it('takes nobody for present whom the point has said meanwhile is gone', () => {
+      const listing = discovered.begin()
+      discovered.withdraw(point, 'ns', 'peer')
+      discovered.add(found(), 0, listing)
+      discovered.add(found({ id: other }), 0, listing)
+
+      expect(known()).toEqual(['ns other 1'])
+    })
+
+    it('takes for present who came back, as the point tells', () => {
+      const listing = discovered.begin()
+      discovered.withdraw(point, 'ns', 'peer')
+      add({ sequence: 2n })
+      discovered.add(found(), 0, listing)
+
+      expect(known()).toEqual(['ns peer 2'])
+    })
+
+    it('believes of each namespace and point what is said of it', () => {
+      const listing = discovered.begin()
+      discovered.withdraw(otherPoint, 'ns', 'peer')
+      discovered.withdraw(point, 'second', 'peer')
+      discovered.add(found(), 0, listing)
+
+      expect(known()).toEqual(['ns peer 1'])
+    })
+
+    it('believes the next listing', () => {
+      const before = discovered.begin()
+      discovered.withdraw(point, 'ns', 'peer')
+      discovered.end(before)
+      discovered.add(found(), 0, discovered.begin())
+
+      expect(known()).toEqual(['ns peer 1'])
+    })
+
+    it('takes nobody for present who was not in one from the beginning that began later', () => {
+      const listing = discovered.begin()
+      const mark = discovered.mark()
+      discovered.add(found(), 0, listing)
+      discovered.withdrawUnlisted(point, 'ns', mark)
+      expect(known()).toEqual([])
+
+      discovered.add(found(), 0, listing)
+      discovered.add(found({ point: otherPoint, id: other }), 0, listing)
+      expect(known()).toEqual(['ns other 1'])
+    })
+
+    it('keeps who was in one that began later, whatever comes of the one before', () => {
+      const listing = discovered.begin()
+      const mark = discovered.mark()
+      add()
+      discovered.add(found(), 0, listing)
+      discovered.withdrawUnlisted(point, 'ns', mark)
+      discovered.add(found(), 0, listing)
+
+      expect(known()).toEqual(['ns peer 1'])
+    })
+  })
+
   describe('when a registration ends', () => {
     it('says when it wants to be woken', () => {
       expect(discovered.wakeAt).toBe(Infinity)

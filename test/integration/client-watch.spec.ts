@@ -208,6 +208,25 @@ describe('a client of a point that tells', () => {
     expect(point.discovers).toBe(0)
   })
 
+  it('takes nobody for present whom the point has told to be gone while it was asked', async () => {
+    const [peer, stays] = await Promise.all([makePeer(), makePeer()])
+    let pages = [[peer, stays]]
+    const point = await watchPoint(nothing, listing(async () => {
+      const [page = []] = pages
+      pages = []
+      // what is listed is older by the time that it arrives
+      point.tell({ id: 1, gone: page.slice(0, 1).map(({ peerId }) => peerId.toMultihash().bytes) })
+
+      return Promise.all(page.map(async one => listed(one, 'ns')))
+    }))
+    const node = await start([point.address], { discover: ['ns'], live: false })
+    await expect.poll(() => point.told.length).toBe(1)
+
+    await Array.fromAsync(node.services.rendezvous.discover('ns'))
+
+    expect(ids(node)).toEqual([stays.peerId.toString()])
+  })
+
   it('polls where a subscription is refused, and tries again', async () => {
     const peer = await makePeer()
     let isFull = true
