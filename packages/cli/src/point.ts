@@ -3,7 +3,6 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { persistentStore, rendezvousPoint } from 'libp2p-rendezvous'
@@ -14,6 +13,7 @@ import { describe, Failure, UsageError } from './failures.ts'
 import { serveHealth } from './http.ts'
 import { DIRECTORY, PROGRAM, quote } from './invocation.ts'
 import { hardenedWebSockets } from './patches/web-sockets.ts'
+import { impatientYamux } from './patches/yamux.ts'
 import { inFlags, lifetimes, pointInit } from './point-init.ts'
 import { counted } from './output.ts'
 import { PointLog } from './point-log.ts'
@@ -40,6 +40,10 @@ export const DEFAULT_MAX_CONNECTION_RATE = 20
  * host at the default rate cannot take them all.
  */
 const MAX_PENDING_CONNECTIONS = 1_000
+
+/** How often each connection is asked whether somebody is there, and how long the answer may take. Milliseconds. */
+const KEEP_ALIVE = 30_000
+const SILENCE = 10_000
 
 /** How often what libp2p remembers of peers that have left is dropped. */
 const FORGET_INTERVAL = 5 * 60_000
@@ -134,14 +138,14 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       addresses: { listen, announce: announce.map(String) },
       transports: [tcp(), hardenedWebSockets()],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
+      streamMuxers: [impatientYamux({ interval: keepAlive(init), timeout: SILENCE })],
       connectionManager: {
         maxConnections: values.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
         inboundConnectionThreshold: values.maxConnectionRate ?? DEFAULT_MAX_CONNECTION_RATE,
         maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS
       },
       // it would ping all connections in one go, which holds up everything else when they are thousands;
-      // the muxer keeps each alive by itself
+      // the muxer asks each in its own time
       connectionMonitor: { enabled: false },
       ...(values.http == null ? {} : { metrics: (await import('@libp2p/prometheus-metrics')).prometheusMetrics() }),
       services: {
@@ -154,6 +158,11 @@ async function createNode (values: Values, listen: string[], privateKey: Private
   } catch (err: any) {
     throw err.name === 'InvalidParametersError' ? new UsageError(inFlags(err.message), { cause: err }) : err
   }
+}
+
+/** Whoever waits for less than usual before a peer is taken for gone wants to know sooner that it is away. */
+function keepAlive ({ presence }: RendezvousPointInit): number {
+  return presence == null || presence === false ? KEEP_ALIVE : Math.min(Math.max(presence.grace, 1_000), KEEP_ALIVE)
 }
 
 /**

@@ -57,6 +57,17 @@ async function startPoint (...args: string[]): Promise<{ point: Program, ready: 
   }
 }
 
+/** A peer that is registered and has said that it is live, and the point has heard it. */
+async function startLive (point: string): Promise<{ register: Program, peerId: string }> {
+  vi.stubEnv('DEBUG', 'libp2p:rendezvous:*')
+  const register = new Program(['register', point, 'my-app'])
+  vi.unstubAllEnvs()
+  const { peerId } = await register.event()
+  await expect.poll(() => register.stderr, { timeout: PATIENCE }).toMatch(/has \d registrations of this node/)
+
+  return { register, peerId }
+}
+
 /** A node of its own that uses that point. */
 async function startNode (point: string, options: Libp2pOptions = {}, init: RendezvousClientInit = {}): Promise<Libp2p<{ rendezvous: RendezvousClient }>> {
   const node = await createLibp2p({
@@ -471,13 +482,8 @@ describe('the other commands', () => {
     await expect.poll(async () => metric('subscriptions'), { timeout: PATIENCE }).toBe(1)
 
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
-      vi.stubEnv('DEBUG', 'libp2p:rendezvous:*')
-      const register = new Program(['register', overTcp, 'my-app'])
-      vi.unstubAllEnvs()
-      const { peerId } = await register.event()
+      const { register, peerId } = await startLive(overTcp)
       expect(await watch.event()).to.include({ event: 'found', peerId })
-      // it has said that it is live, and the point has heard it
-      await expect.poll(() => register.stderr, { timeout: PATIENCE }).toMatch(/has \d registrations of this node/)
       await register.end(signal)
       expect(await watch.event()).to.include({ event: 'expired', peerId, namespace: 'my-app' })
     }
@@ -487,6 +493,17 @@ describe('the other commands', () => {
     expect(await metric('update_bytes_total')).to.be.above(0)
     expect(await watch.end('SIGINT')).to.include({ code: 0 })
   })
+
+  it('show peers that fall silent, when they are taken for gone', async () => {
+    const { overWebSocket } = await startPoint('--presence-grace', '1s')
+    const watch = new Program(['watch', overWebSocket, 'my-app', '--interval', '1h'])
+    const { register, peerId } = await startLive(overWebSocket)
+    expect(await watch.event()).to.include({ event: 'found', peerId })
+    // as silent as a laptop that was closed: what is sent to it arrives, and nobody reads it
+    register.signal('SIGSTOP')
+
+    expect(await watch.event()).to.include({ event: 'expired', peerId, namespace: 'my-app' })
+  }, 3 * PATIENCE)
 
   it('renew a registration that a point has lost, and use the identity they are given', async () => {
     const { point, overTcp } = await startPoint()
