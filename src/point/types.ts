@@ -227,7 +227,8 @@ export interface RendezvousPointInit {
 
   /**
    * How long registrations outlive the last connection of a peer that asked for them to end with it.
-   * `false`: they last until their TTL ends, whatever was asked.
+   * `false`: they last until their TTL ends, whatever was asked. Of a peer that falls silent it is libp2p's
+   * connection monitor that ends the connection; where that is turned off, something else has to.
    *
    * @default { grace: 60_000 }
    */

@@ -228,6 +228,38 @@ describe('presence', () => {
     expect(await watcher.update()).toMatchObject({ gone: [alice.id], registrations: [] })
   })
 
+  it('ends those of a peer that has fallen silent, as libp2p finds out', async () => {
+    const point = await pointNode({ presence: { grace: 50 } }, {
+      connectionMonitor: { enabled: true, pingInterval: 50, pingTimeout: { minTimeout: 500, maxTimeout: 500 } }
+    })
+    const alice = await registrant(point)
+    await registers(alice)
+    const live = await Watcher.open(alice.node.getConnections()[0] as any)
+    live.live(true)
+    await live.event()
+    expect(point.services.point.size.registrations).toBe(1)
+    // what arrives there is no longer answered
+    await alice.node.handle('/ipfs/ping/1.0.0', () => {})
+
+    await expect.poll(() => point.services.point.size.registrations, { timeout: 5_000 }).toBe(0)
+  })
+
+  it('keeps those of a peer until the last of its connections has gone', async () => {
+    const { point, alice } = await start({ presence: { grace: 10 } })
+    await registers(alice)
+    const live = await Watcher.open(alice.node.getConnections()[0] as any)
+    live.live(true)
+    await live.event()
+    const second = await alice.node.dial(point.getMultiaddrs(), { force: true })
+    alice.node.getConnections().find(connection => connection !== second)?.abort(new Error('lost'))
+    await expect.poll(() => point.getConnections(alice.node.peerId).length).toBe(1)
+    await delay(50)
+    expect(point.services.point.size.registrations).toBe(1)
+
+    second.abort(new Error('lost'))
+    await expect.poll(() => point.services.point.size.registrations).toBe(0)
+  })
+
   it('tells a live peer of a registration of its own that made room for a network that has fewer', async () => {
     const overTcp = { addresses: { listen: ['/memory/displacing', '/ip4/127.0.0.1/tcp/0'] }, transports: [memory(), tcp()] }
     const point = await pointNode({ maxRegistrations: 2 }, overTcp)
