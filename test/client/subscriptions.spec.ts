@@ -4,6 +4,8 @@ import { Discovered } from '../../src/client/discovered.ts'
 import { Subscriptions } from '../../src/client/subscriptions.ts'
 import { InvalidCookieError, InvalidNamespaceError, NotAuthorizedError, PointInternalError, Status, UnavailableError } from '../../src/protocol/errors.ts'
 import { listedAs, namedPeer } from '../fixtures/listed.ts'
+import type { Listing } from '../../src/client/discovered.ts'
+import type { Listed } from '../../src/client/listing.ts'
 import type { Subscription, SubscriptionsInit } from '../../src/client/subscriptions.ts'
 import type { WatchRequest } from '../../src/protocol/watch.ts'
 
@@ -362,7 +364,14 @@ interface AtPoint {
   isConfirmed: boolean
 }
 
-/** A point that keeps to the protocol, with a store that may be wiped, and a client of it. */
+/** What a point answered to DISCOVER, and the client has not taken in yet. */
+interface Answer {
+  listing: Listing
+  listed: Listed[]
+  cookie: Uint8Array
+}
+
+/** A point that keeps to the protocol, with a store that may be wiped, and a client of it that also asks. */
 class Side {
   readonly point
   readonly discovered: Discovered
@@ -372,6 +381,9 @@ class Side {
   #cookie: Uint8Array | undefined
   #life = 1
   #sequence = 0
+  #answer: Answer | undefined
+  /** Whether the point speaks the watch protocol. */
+  #tells = true
 
   constructor (name: string, discovered: Discovered, random: () => number) {
     this.point = namedPeer(name)
@@ -409,10 +421,49 @@ class Side {
     this.subscriptions.lost(now)
   }
 
+  /** The point is of another version from now on. */
+  change (tells: boolean, now: number): void {
+    this.#tells = tells
+    this.lose(now)
+    this.subscriptions.connected(now)
+  }
+
+  /** What no longer changes speaks the protocol: a listing behind a cookie does not tell who is gone. */
+  settle (now: number): void {
+    if (!this.#tells) {
+      this.change(true, now)
+    }
+  }
+
+  /** The client asks what is listed behind its cookie, and the point answers. */
+  ask (now: number): void {
+    this.answer(now)
+    const [life, cursor] = this.#cookie ?? []
+    const behind = this.#behind(life === this.#life ? cursor as number : 0)
+    this.#answer = {
+      listing: this.discovered.begin(),
+      listed: behind.map(entry => this.#listed(entry, now)),
+      cookie: Uint8Array.of(this.#life, this.#sequence)
+    }
+  }
+
+  /** The client takes in what was answered. */
+  answer (now: number): void {
+    if (this.#answer != null) {
+      const { listing, listed, cookie } = this.#answer
+      listed.forEach(one => { this.discovered.add(one, now, listing) })
+      this.discovered.end(listing)
+      this.#cookie = cookie
+      this.#answer = undefined
+    }
+  }
+
   /** The client does what is due; where it dials it is connected. */
   act (now: number): void {
     for (const step of this.subscriptions.due(now)) {
-      if (step.do === 'open') {
+      if (step.do === 'open' && !this.#tells) {
+        this.subscriptions.unsupported()
+      } else if (step.do === 'open') {
         this.subscriptions.opened(now)
         this.act(now)
       } else if (step.do === 'send') {
@@ -450,7 +501,7 @@ class Side {
   }
 
   #tell (id: number, at: AtPoint, now: number): boolean {
-    const behind = [...this.registered].filter(([, sequence]) => sequence > at.cursor).sort(([, a], [, b]) => a - b)
+    const behind = this.#behind(at.cursor)
 
     if (behind.length === 0 && at.gone.size === 0 && !at.resync && at.isConfirmed) {
       return false
@@ -466,7 +517,7 @@ class Side {
 
     const subscription = this.subscriptions.find(id) as Subscription
     gone.forEach(peer => { this.discovered.withdraw(this.point, 'ns', peer) })
-    page.forEach(([peer, sequence]) => { this.discovered.add(listedAs({ id: namedPeer(peer), point: this.point, sequence: BigInt(sequence), now, ttl: DAY }), now) })
+    page.forEach(entry => { this.discovered.add(this.#listed(entry, now), now) })
     this.#cookie = Uint8Array.of(this.#life, at.cursor)
     const mark = this.subscriptions.updated(subscription, { resync, more }, now)
 
@@ -475,6 +526,14 @@ class Side {
     }
 
     return true
+  }
+
+  #behind (cursor: number): Array<[string, number]> {
+    return [...this.registered].filter(([, sequence]) => sequence > cursor).sort(([, a], [, b]) => a - b)
+  }
+
+  #listed ([peer, sequence]: [string, number], now: number): Listed {
+    return listedAs({ id: namedPeer(peer), point: this.point, sequence: BigInt(sequence), now, ttl: DAY })
   }
 }
 
@@ -491,10 +550,12 @@ describe('a client that applies what it is told', () => {
       { weight: 2, arbitrary: fc.tuple(fc.constant('act' as const), side, peer) },
       { weight: 1, arbitrary: fc.tuple(fc.constant('lose' as const), side, peer) },
       { weight: 1, arbitrary: fc.tuple(fc.constant('wipe' as const), side, peer) },
+      { weight: 2, arbitrary: fc.tuple(fc.constantFrom('ask' as const, 'answer' as const), side, peer) },
+      { weight: 1, arbitrary: fc.tuple(fc.constantFrom('upgrade' as const, 'downgrade' as const), side, peer) },
       { weight: 1, arbitrary: fc.tuple(fc.constant('wait' as const), side, peer) }
     )
 
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })), (steps, randoms) => {
+    fc.assert(fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })), (steps, randoms) => {
       const balance = new Map<string, number>()
       const count = (id: string, change: number): void => { balance.set(id, (balance.get(id) ?? 0) + change) }
       const discovered = new Discovered({
@@ -516,12 +577,18 @@ describe('a client that applies what it is told', () => {
           case 'act': side.act(now); break
           case 'lose': side.lose(now); break
           case 'wipe': side.wipe(now); break
+          case 'ask': side.ask(now); break
+          case 'answer': side.answer(now); break
+          case 'upgrade': side.change(true, now); break
+          case 'downgrade': side.change(false, now); break
           default: now += 10 * SECOND
         }
       }
 
       // and then nothing happens any more
       for (const side of sides) {
+        side.answer(now)
+        side.settle(now)
         side.act(now)
 
         while (side.tell(now) || side.subscriptions.wakeAt < Infinity) {
@@ -534,6 +601,6 @@ describe('a client that applies what it is told', () => {
       expect(known).toEqual([...new Set(sides.flatMap(({ registered }) => [...registered.keys()]))].sort())
       // the user was told the same
       expect([...balance].filter(([, there]) => there !== 0).map(([id]) => id).sort()).toEqual(known)
-    }), { numRuns: 300 })
+    }), { numRuns: 500 })
   })
 })
