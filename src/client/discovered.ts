@@ -12,6 +12,9 @@ const MAX_OF_ALL = 4 * MAX_OF_POINT
 /** Peers whose registrations have ended are looked for no more often than this, in milliseconds. */
 const SWEEP_INTERVAL = 1_000
 
+/** Peers that are noted to be gone while a listing is on its way; where there are more, nobody is taken for new from it. */
+const MAX_OUTDATED = 10_000
+
 /** Why a peer is not known any longer: its registrations ended, or others took its place. */
 export type GoneReason = 'ended' | 'displaced'
 
@@ -193,7 +196,7 @@ export class Discovered {
    * @param peer - its id as text
    */
   withdraw (point: PeerId, namespace: string, peer: string): void {
-    this.#listings.forEach(({ outdated }) => { outdated.add(keyOf(point, namespace, peer)) })
+    this.#listings.forEach(({ outdated }) => { outdated.add(keyOf(point, namespace, outdated.size < MAX_OUTDATED ? peer : undefined)) })
     const entry = this.#known.get(peer)?.entries.get(namespace)
 
     if (entry?.claims.has(point.toString()) === true) {

@@ -136,6 +136,24 @@ describe('Discovered', () => {
       expect(known()).toEqual(['ns other 1'])
     })
 
+    it('remembers ten thousand who are gone, and then takes nobody of the namespace for new', () => {
+      const listing = discovered.begin()
+      const leave = (from: number, to: number): void => {
+        for (let i = from; i < to; i++) {
+          discovered.withdraw(point, 'ns', `peer ${i}`)
+        }
+      }
+      leave(0, 10_000)
+      discovered.add(found(), 0, listing)
+      expect(known()).toEqual(['ns peer 1'])
+      leave(10_000, 20_000)
+      discovered.add(found({ id: other }), 0, listing)
+      discovered.add(found({ id: other, namespace: 'second' }), 0, listing)
+
+      expect(known()).toEqual(['ns peer 1', 'second other 1'])
+      expect(listing.outdated.size).toBe(10_001)
+    })
+
     it('keeps who was in one that began later, whatever comes of the one before', () => {
       const listing = discovered.begin()
       const mark = discovered.mark()
