@@ -19,7 +19,7 @@ export const ECHO_PROTOCOL = '/bench/echo/1.0.0'
 /** Verifies the signed peer record that it gets, keeps it if the point keeps what it gets, and sends it back. */
 export const CERTIFY_PROTOCOL = '/bench/certify/1.0.0'
 
-/** Whoever opens a stream is told whatever somebody sends to `PASS_ON_PROTOCOL`. */
+/** Whoever opens a stream is told whatever somebody sends to `PASS_ON_PROTOCOL`, and what it sends itself. */
 export const TELL_PROTOCOL = '/bench/tell/1.0.0'
 
 /** Passes what it gets on to everybody who is to be told: the least that telling them can cost. */
@@ -89,6 +89,7 @@ export async function startPoint (store: RegistrationStore, datastore?: Datastor
   const told = new Set<Stream>()
   await node.handle(TELL_PROTOCOL, stream => {
     told.add(stream)
+    stream.addEventListener('message', ({ data }) => { stream.send(data) })
     stream.addEventListener('close', () => { told.delete(stream) })
   })
   await node.handle(PASS_ON_PROTOCOL, stream => {

@@ -22,6 +22,8 @@ export type WatchersQuestion =
   /** When each had seen so many of these, once all but those that do not read have. */
   | { ask: 'seen', what: Countable, count: number }
   | { ask: 'counts' }
+  /** When each who reads had back what it sent. */
+  | { ask: 'echo', event: Uint8Array }
   /** How long after they were made each of the last registrations arrived at each who reads. */
   | { ask: 'delays', registered: Float64Array }
   /** So many do not read any more; 0 for all read again. */
@@ -40,6 +42,7 @@ export interface Counts {
 /** As lean as a watcher can be: it has a connection, and counts what comes on it. */
 interface Watcher {
   stream: Stream
+  echoes: Stream
   isPaused: boolean
   updates: number
   told: number
@@ -79,7 +82,7 @@ async function watcher (): Promise<Watcher> {
   const connection = await node.dial(multiaddr(task.point), { force: true })
   const stream = await connection.newStream(watchProtocol(PROTOCOL_ID))
   const echoes = await connection.newStream(TELL_PROTOCOL)
-  const watcher: Watcher = { stream, isPaused: false, updates: 0, told: 0, bytes: 0, registrations: [], at: 0 }
+  const watcher: Watcher = { stream, echoes, isPaused: false, updates: 0, told: 0, bytes: 0, registrations: [], at: 0 }
   stream.send(framed(WatchRequest.encode({ subscribe: { id: 1, ns: task.namespace, bothForms: true } })))
   read(stream, event => {
     watcher.at = now()
@@ -151,6 +154,10 @@ async function answer (question: WatchersQuestion): Promise<Float64Array | Count
       return 'done'
     case 'seen':
       await seen(question.what, question.count)
+      return Float64Array.from(readers, ({ at }) => at)
+    case 'echo':
+      readers.forEach(({ echoes }) => { echoes.send(question.event) })
+      await seen('told', 1)
       return Float64Array.from(readers, ({ at }) => at)
     case 'counts':
       return {

@@ -1,3 +1,4 @@
+import * as lp from 'it-length-prefixed'
 import { setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
 import { decodeRequest } from './codec.ts'
@@ -174,7 +175,7 @@ export class InboundStream {
   }
 
   * #write (response: Uint8Array): Steps<void> {
-    const written = writeCounted(this.#stream, response, this.#outbox)
+    const written = writeCounted(this.#stream, lp.encode.single(response), this.#outbox)
 
     if (written instanceof Promise) {
       this.#within('the response was not read')

@@ -14,13 +14,29 @@ export class Pace {
   #last = -Infinity
   #rest: Promise<void> | undefined
 
-  /** Before a request is served. */
-  begin (): void {
+  /** When a request was last served. */
+  get last (): number {
+    return this.#last
+  }
+
+  /** While other work has its turn, there is a promise. */
+  get rest (): Promise<void> | undefined {
+    return this.#rest
+  }
+
+  /**
+   * Before a request is served.
+   *
+   * @returns the time
+   */
+  begin (): number {
     const now = performance.now()
 
     if (now - this.#last > GAP) {
       this.#since = now
     }
+
+    return now
   }
 
   /** After a request was served. When there is a promise, the next one is to wait for it. */

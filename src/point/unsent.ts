@@ -1,8 +1,9 @@
-import { writeMessage } from '../protocol/write-message.ts'
+import { writeFramed } from '../protocol/write-message.ts'
 import { FairShares, UNSHARED } from '../store/fair-shares.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Network, Share } from '../store/fair-shares.ts'
 import type { Stream } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** Bytes that wait to be read by their peers, of all connections: what they take in memory is up to twice as much. */
 const MAX_UNSENT = 24 * 1024 * 1024
@@ -139,12 +140,12 @@ function free (state: ConnectionState, bytes: number): void {
   state.room = undefined
 }
 
-/** Sends one message; what of it waits is counted. There is a promise while it does. */
-export function writeCounted (stream: Stream, message: Uint8Array, outbox: Outbox): MaybePromise<void> {
-  const written = writeMessage(stream, message)
+/** Sends one message, which has its length prefix; what of it waits is counted. There is a promise while it does. */
+export function writeCounted (stream: Stream, framed: Uint8Array | Uint8ArrayList, outbox: Outbox): MaybePromise<void> {
+  const written = writeFramed(stream, framed)
   outbox.settle()
 
   if (written instanceof Promise) {
-    return written.finally(outbox.take(message.byteLength))
+    return written.finally(outbox.take(framed.byteLength))
   }
 }

@@ -76,16 +76,19 @@ function whatFits (registrations: StoredRegistration[], namespace: string, reads
 const EVENT_UPDATE = 1 << 3 | 2
 const UPDATE_ID = 1 << 3 | 0
 
-/** The event that brings news to one subscription. */
+/** The event that brings news to one subscription, with its length before it: in one piece, because it is sent as often as there are watchers. */
 export function encodeUpdate (id: number, news: Uint8Array): Uint8Array {
-  const length = 1 + encodingLength(id) + news.byteLength
-  const event = new Uint8Array(1 + encodingLength(length) + length)
-  event[0] = EVENT_UPDATE
-  encodeUint8Array(length, event, 1)
-  const start = 1 + encodingLength(length)
-  event[start] = UPDATE_ID
-  encodeUint8Array(id, event, start + 1)
-  event.set(news, event.byteLength - news.byteLength)
+  const updateLength = 1 + encodingLength(id) + news.byteLength
+  const eventLength = 1 + encodingLength(updateLength) + updateLength
+  const framed = new Uint8Array(encodingLength(eventLength) + eventLength)
+  let at = framed.byteLength - eventLength
+  encodeUint8Array(eventLength, framed, 0)
+  framed[at++] = EVENT_UPDATE
+  encodeUint8Array(updateLength, framed, at)
+  at = framed.byteLength - updateLength
+  framed[at++] = UPDATE_ID
+  encodeUint8Array(id, framed, at)
+  framed.set(news, framed.byteLength - news.byteLength)
 
-  return event
+  return framed
 }

@@ -1,3 +1,4 @@
+import * as lp from 'it-length-prefixed'
 import { WatchEvent } from '../../protocol/watch.ts'
 import { StreamEndedError } from '../inbound-stream.ts'
 import { run, wait } from '../steps.ts'
@@ -11,6 +12,7 @@ import type { Outbox } from '../unsent.ts'
 import type { ErrorStatus } from '../../protocol/errors.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
 import type { Stream } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** One namespace that a client watches, and how far it has been told. */
 export interface StreamSubscription extends Subscription {
@@ -47,8 +49,8 @@ export type Told = EncodedNews | Refused | undefined
 export interface WatchStreamInit {
   tell: Tell
   pace: Pace
-  /** Telling has kept the processor busy for so many milliseconds. */
-  onBusy: (ms: number) => void
+  /** Telling has kept the processor busy, by the clock of `performance.now`. */
+  onBusy: (from: number, until: number) => void
   /** The stream cannot be told anything any more. */
   fail: (err: Error) => void
 }
@@ -76,7 +78,7 @@ export class WatchStream {
   /** Subscriptions for which there may be something to tell. */
   readonly #news = new Set<StreamSubscription>()
   /** Events that are not news, by what they are about: of each, the last is told. */
-  readonly #events = new Map<string, Uint8Array>()
+  readonly #events = new Map<string, Uint8ArrayList>()
   #isTelling = false
 
   constructor (stream: Stream, outbox: Outbox, init: WatchStreamInit) {
@@ -126,7 +128,7 @@ export class WatchStream {
   }
 
   #event (about: string, event: WatchEvent): void {
-    this.#events.set(about, WatchEvent.encode(event))
+    this.#events.set(about, lp.encode.single(WatchEvent.encode(event)))
 
     if (this.#events.size > MAX_EVENTS) {
       this.#init.fail(new StreamEndedError('slow', 'too much waits to be read'))
@@ -166,11 +168,10 @@ export class WatchStream {
         yield * wait(this.#outbox.room())
 
         const { pace, onBusy } = this.#init
-        const begin = performance.now()
-        pace.begin()
+        const begin = pace.begin()
         const telling = run(this.#tellOf(subscription))
         const rest = pace.end()
-        onBusy(performance.now() - begin)
+        onBusy(begin, pace.last)
         yield * wait(telling)
         this.#outbox.settle()
 
@@ -216,7 +217,7 @@ export class WatchStream {
     yield * wait(this.#write(encodeUpdate(subscription.id, told.bytes)))
   }
 
-  #write (event: Uint8Array): MaybePromise<void> {
+  #write (event: Uint8Array | Uint8ArrayList): MaybePromise<void> {
     return writeCounted(this.#stream, event, this.#outbox)
   }
 }

@@ -123,7 +123,7 @@ export class Watch {
     const watcher = new WatchStream(stream, outbox, {
       tell: (subscription, gone, resync) => run(this.#tell(subscription, connection, gone, resync)),
       pace: this.#init.pace,
-      onBusy: ms => { this.#restAfter(ms) },
+      onBusy: (from, until) => { this.#restAfter(from, until) },
       fail: err => { stream.abort(err) }
     })
     const ofPeer = this.#streams.get(peer.toString()) ?? new Set<WatchStream>()
@@ -313,10 +313,9 @@ export class Watch {
     }, ms))
   }
 
-  /** Telling took so many milliseconds, on whichever stream. */
-  #restAfter (ms: number): void {
-    const now = performance.now()
-    this.#restUntil = Math.min(Math.max(this.#restUntil, now - ms) + ms * (1 + REST), now + MAX_GATHER)
+  /** Somebody was told meanwhile, on whichever stream. */
+  #restAfter (from: number, until: number): void {
+    this.#restUntil = Math.min(Math.max(this.#restUntil, from) + (until - from) * (1 + REST), until + MAX_GATHER)
   }
 
   #schedule (): void {
@@ -339,12 +338,10 @@ export class Watch {
     const { pace } = this.#init
 
     for (const subscription of this.#channels.take(performance.now())) {
-      pace.begin()
       subscription.stream.wake(subscription)
-      const rest = pace.end()
 
-      if (rest != null) {
-        await rest
+      if (pace.rest != null) {
+        await pace.rest
       }
     }
 
@@ -388,9 +385,14 @@ export class Watch {
 
   * #checkAuthorized (subscription: StreamSubscription, connection: Connection): Steps<void> {
     const { authorize, settings: { requestTimeout } } = this.#init
+
+    if (authorize == null) {
+      return
+    }
+
     const now = performance.now()
 
-    if (authorize != null && now - subscription.authorizedAt > AUTHORIZED_FOR) {
+    if (now - subscription.authorizedAt > AUTHORIZED_FOR) {
       yield * checkAuthorized(authorize, {
         peer: connection.remotePeer,
         action: 'discover',

@@ -1,3 +1,4 @@
+import * as lp from 'it-length-prefixed'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { WatchEvent } from '../../../src/protocol/watch.ts'
 import { decodeCookie } from '../../../src/point/cookie.ts'
@@ -5,6 +6,7 @@ import { encodeNews, encodeUpdate } from '../../../src/point/watch/update.ts'
 import { makePeers } from '../../fixtures/peers.ts'
 import type { RecordDomain } from '../../../src/protocol/peer-record.ts'
 import type { StoredRegistration } from '../../../src/store/types.ts'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 const NOW = 1_000_000
 
@@ -16,7 +18,11 @@ function news (registrations: StoredRegistration[], { limit = 100, gone = [] as 
   return encodeNews({ namespace: 'a', page: { registrations, cursor }, limit, gone, resync }, NOW)
 }
 
-const decode = (id: number, bytes: Uint8Array): WatchEvent.Update => WatchEvent.decode(encodeUpdate(id, bytes)).update as WatchEvent.Update
+function decode (id: number, bytes: Uint8Array): WatchEvent.Update {
+  const [event] = lp.decode([encodeUpdate(id, bytes)])
+
+  return WatchEvent.decode(event as Uint8ArrayList).update as WatchEvent.Update
+}
 
 describe('an update', () => {
   let peers: string[]
@@ -30,7 +36,7 @@ describe('an update', () => {
     const { id: decoded, ...rest } = decode(id, bytes)
 
     expect(decoded).toBe(id)
-    expect(encodeUpdate(id, bytes)).toEqual(WatchEvent.encode({ update: { id, ...rest } }))
+    expect(encodeUpdate(id, bytes)).toEqual(lp.encode.single(WatchEvent.encode({ update: { id, ...rest } })).subarray())
   })
 
   it('has the registrations with the time that remains, and the cookie behind them', () => {
