@@ -5,11 +5,12 @@ import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
-import { rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
+import { memoryStore, rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
 import { Driver } from './drivers.ts'
 import type { Implementation, Name } from './drivers.ts'
 import type { Identify } from '@libp2p/identify'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { Libp2pOptions } from 'libp2p'
 import type { DiscoveredPeer, RendezvousClient, RendezvousClientInit, RendezvousPoint, RendezvousPointInit } from 'libp2p-rendezvous'
 
 export const HOUR = 60 * 60_000
@@ -24,74 +25,110 @@ export type Client = Libp2p<{ identify: Identify, rendezvous: RendezvousClient }
  * For our clients that are to be found by the implementation's: rust-libp2p reads peer records only in
  * the form that RFC 0003 gives them, all others only in the form that go-libp2p gave them.
  */
-const READABLE: Record<Name, RendezvousClientInit> = {
-  rust: { recordDomain: 'libp2p-routing-state' },
-  go: {},
-  python: {}
+const READABLE: Partial<Record<Name, RendezvousClientInit>> = {
+  rust: { recordDomain: 'libp2p-routing-state' }
 }
+
+/** Canvas speaks the protocol under a name of its own. */
+const CANVAS = '/canvas/rendezvous/1.0.0'
+const protocolOf = ({ name }: Implementation): { protocol?: string } => name === 'canvas' ? { protocol: CANVAS } : {}
+
+/** Hundreds of peers from one address are what is tested, not what is defended against. */
+const MANY = { inboundConnectionThreshold: 10_000, maxIncomingPendingConnections: 1_000, maxConnections: 10_000 }
 
 /** A case that ends with what an implementation does, where the general answer does not apply. */
 export class Measured extends Error {}
 
-/** What one case starts; everything ends with it, the last first. */
-export class Context {
+/** What is started; everything ends together, the last first. */
+export class Nodes {
   readonly #stack = new AsyncDisposableStack()
-  readonly theirs: Implementation
 
-  constructor (theirs: Implementation) {
-    this.theirs = theirs
+  /** A client of another implementation. */
+  async client (implementation: Implementation, point: Point | Driver, ...flags: string[]): Promise<Driver> {
+    return this.driver(implementation, 'client', addressOf(point), ...flags)
   }
 
-  async theirPoint (...flags: string[]): Promise<Driver> {
-    return this.#driver(await Driver.start(this.theirs, 'server', ...flags))
+  /** One that can be dialled, with its defaults. */
+  async ourListeningClient (point: Point): Promise<Client> {
+    return this.clientNode({ points: [addressOf(point)] }, { listen: ['/ip4/127.0.0.1/tcp/0'] })
   }
 
-  async theirClient (point: Point | Driver): Promise<Driver> {
-    return this.#driver(await Driver.start(this.theirs, 'client', addressOf(point)))
-  }
+  /** For everybody: the names of the protocol are two doors to one store. */
+  async ourPointForAll (): Promise<Point> {
+    const store = memoryStore()
 
-  async ourPoint (init: RendezvousPointInit = {}, port = 0, privateKey?: PrivateKey): Promise<Point> {
-    const node = await createLibp2p({
-      privateKey: privateKey ?? await generateKeyPair('Ed25519'),
-      addresses: { listen: [`/ip4/127.0.0.1/tcp/${port}`] },
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      // hundreds of peers from one address are what is tested, not what is defended against
-      connectionManager: { inboundConnectionThreshold: 10_000, maxIncomingPendingConnections: 1_000, maxConnections: 10_000 },
-      services: { identify: identify(), rendezvousPoint: rendezvousPoint(init) }
+    return this.node({
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+      connectionManager: MANY,
+      services: {
+        identify: identify(),
+        rendezvousPoint: rendezvousPoint({ store }),
+        canvas: rendezvousPoint({ store, protocol: CANVAS, watch: false, fairConnections: false })
+      }
     })
-    this.#stack.defer(async () => { await node.stop() })
-
-    return node
-  }
-
-  async ourClient (point: Point | Driver, init: RendezvousClientInit = {}, announce = [OUR_ADDRESS]): Promise<Client> {
-    const node = await createLibp2p({
-      addresses: { listen: [], announce },
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      services: { identify: identify(), rendezvous: rendezvousClient({ points: [addressOf(point)], ...init }) }
-    })
-    this.#stack.defer(async () => { await node.stop() })
-
-    return node
-  }
-
-  /** One that the implementation's clients can find. */
-  async ourReadableClient (point: Point): Promise<Client> {
-    return this.ourClient(point, READABLE[this.theirs.name])
   }
 
   async end (): Promise<void> {
     await this.#stack.disposeAsync()
   }
 
-  #driver (driver: Driver): Driver {
+  protected async driver (implementation: Implementation, ...args: string[]): Promise<Driver> {
+    const driver = await Driver.start(implementation, ...args)
     this.#stack.defer(async () => { await driver.stop() })
 
     return driver
+  }
+
+  protected async clientNode (init: RendezvousClientInit, addresses: Libp2pOptions['addresses']): Promise<Client> {
+    return this.node({ addresses, services: { identify: identify(), rendezvous: rendezvousClient(init) } })
+  }
+
+  protected async node <T extends ServiceMap> (options: Libp2pOptions<T>): Promise<Libp2p<T>> {
+    const node = await createLibp2p<T>({
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      ...options
+    })
+    this.#stack.defer(async () => { await node.stop() })
+
+    return node
+  }
+}
+
+/** What one case starts, with one other implementation. */
+export class Context extends Nodes {
+  readonly theirs: Implementation
+
+  constructor (theirs: Implementation) {
+    super()
+    this.theirs = theirs
+  }
+
+  async theirPoint (...flags: string[]): Promise<Driver> {
+    return this.driver(this.theirs, 'server', ...flags)
+  }
+
+  async theirClient (point: Point | Driver): Promise<Driver> {
+    return this.client(this.theirs, point)
+  }
+
+  async ourPoint (init: RendezvousPointInit = {}, port = 0, privateKey?: PrivateKey): Promise<Point> {
+    return this.node({
+      privateKey: privateKey ?? await generateKeyPair('Ed25519'),
+      addresses: { listen: [`/ip4/127.0.0.1/tcp/${port}`] },
+      connectionManager: MANY,
+      services: { identify: identify(), rendezvousPoint: rendezvousPoint({ ...protocolOf(this.theirs), ...init }) }
+    })
+  }
+
+  async ourClient (point: Point | Driver, init: RendezvousClientInit = {}, announce = [OUR_ADDRESS]): Promise<Client> {
+    return this.clientNode({ points: [addressOf(point)], ...protocolOf(this.theirs), ...init }, { listen: [], announce })
+  }
+
+  /** One that the implementation's clients can find. */
+  async ourReadableClient (point: Point): Promise<Client> {
+    return this.ourClient(point, READABLE[this.theirs.name])
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -17,7 +17,7 @@ const BUILD_TIMEOUT = 25 * 60_000
 const START_TIMEOUT = 30_000
 const ANSWER_TIMEOUT = 20_000
 
-export type Name = 'rust' | 'go' | 'python'
+export type Name = 'rust' | 'go' | 'python' | 'canvas'
 
 export interface Implementation {
   name: Name
@@ -64,6 +64,27 @@ export const implementations: Record<Name, Implementation> = {
       await run('python3', ['-m', 'venv', join(cache, 'python')])
       await run(join(cache, 'python/bin/python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '--requirement', requirements])
       await writeFile(stamp, wanted)
+    }
+  },
+  canvas: {
+    name: 'canvas',
+    title: `@canvas-js/libp2p-rendezvous ${pinned('canvas/package.json', /libp2p-rendezvous": "([^"]+)"/)}, js-libp2p ${pinned('canvas/package.json', /"libp2p": "([^"]+)"/)}`,
+    command: [process.execPath, join(cache, 'canvas/main.js')],
+    build: async () => {
+      const lock = join(here, 'canvas/package-lock.json')
+      const stamp = join(cache, 'canvas/installed')
+      const wanted = await readFile(lock, 'utf8')
+      await mkdir(join(cache, 'canvas'), { recursive: true })
+
+      for (const file of ['main.js', 'package.json', 'package-lock.json']) {
+        await copyFile(join(here, 'canvas', file), join(cache, 'canvas', file))
+      }
+
+      if (!existsSync(stamp) || await readFile(stamp, 'utf8') !== wanted) {
+        // the scripts build SQLite for its point, which is not used
+        await run('npm', ['ci', '--prefix', join(cache, 'canvas'), '--ignore-scripts', '--no-audit', '--no-fund'])
+        await writeFile(stamp, wanted)
+      }
     }
   }
 }

@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { casesOf, directions } from './cases.ts'
-import { Context, Measured } from './context.ts'
+import { Context, Measured, Nodes } from './context.ts'
 import { implementations } from './drivers.ts'
+import { everybody, members, needed } from './everybody.ts'
 import type { Case, Direction } from './cases.ts'
 import type { Implementation, Name } from './drivers.ts'
 
@@ -17,16 +18,31 @@ const END = '<!-- /measured -->'
 
 const HELP = `usage: npm run interop -- [options]
 
-  --only rust,go,python  these implementations
+  --only rust,everybody  these of rust, go, python and canvas, and everybody at one point
   --case TEXT            the cases with this text in their name
   --build                build the drivers, run nothing, print the commands that start them
   --json                 print the rows as JSON
   --update               record what is measured in interop/README.md (of a complete run that did not fail)
 `
 
+/** A table of the README; its first column is what a row is about. */
+interface Table {
+  title: string
+  corner: string
+  columns: readonly string[]
+}
+
+const EVERYBODY: Table = { title: 'Everybody in one namespace at our point', corner: 'looks ↓, is registered →', columns: members }
+
+const tables: Table[] = [
+  ...Object.values(implementations).map(({ title }) => ({ title, corner: 'case', columns: directions })),
+  EVERYBODY
+]
+
+/** A cell of a table. */
 interface Row {
-  implementation: string
-  direction: Direction
+  table: string
+  column: string
   case: string
   result: string
   /** As recorded, or nothing when this is new. */
@@ -56,13 +72,20 @@ async function main (): Promise<number> {
   const readme = await readFile(README, 'utf8')
   const recorded = readTables(readme)
   const rows: Row[] = []
-  let missing = 0
+  const wanted = options.only?.split(',') ?? [...Object.keys(implementations), 'everybody']
+  const missing = new Set<Name>()
 
-  for (const name of (options.only?.split(',') ?? Object.keys(implementations)) as Name[]) {
-    const theirs = implementations[name]
-
-    if (theirs == null) {
+  for (const name of wanted) {
+    if (!(name in implementations) && name !== 'everybody') {
       throw new Error(`There is no driver for ${name}`)
+    }
+  }
+
+  const meeting = wanted.includes('everybody')
+
+  for (const [name, theirs] of Object.entries(implementations) as Array<[Name, Implementation]>) {
+    if (!wanted.includes(name) && !(meeting && needed.includes(name))) {
+      continue
     }
 
     const start = Date.now()
@@ -71,13 +94,17 @@ async function main (): Promise<number> {
       await theirs.build()
       process.stderr.write(`${theirs.title}: ready after ${Math.round((Date.now() - start) / 1_000)} s\n`)
     } catch (err: any) {
-      missing++
+      missing.add(name)
       process.stderr.write(`${theirs.title}: NOT TESTED: ${err.message}\n`)
       continue
     }
 
     if (options.build) {
       process.stdout.write(`${theirs.command.join(' ')}\n`)
+      continue
+    }
+
+    if (!wanted.includes(name)) {
       continue
     }
 
@@ -90,6 +117,10 @@ async function main (): Promise<number> {
     }
   }
 
+  if (meeting && !options.build && 'everybody'.includes(options.case) && !needed.some(name => missing.has(name))) {
+    rows.push(...await meet(recorded))
+  }
+
   if (options.json) {
     process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
   }
@@ -97,32 +128,46 @@ async function main (): Promise<number> {
   const failed = rows.filter(row => !row.passed).length
 
   // a part of the tables, or a failure, is nothing to be held to
-  if (options.update && failed + missing === 0 && options.only == null && options.case === '') {
+  if (options.update && failed + missing.size === 0 && options.only == null && options.case === '') {
     await writeFile(README, writeTables(readme, rows))
   }
 
-  process.stderr.write(`${rows.length - failed} passed, ${failed} failed${missing === 0 ? '' : `; ${missing} implementations could not be built`}\n`)
+  process.stderr.write(`${rows.length - failed} passed, ${failed} failed${missing.size === 0 ? '' : `; ${missing.size} implementations could not be built`}\n`)
 
-  return failed + missing === 0 && (options.build || rows.length > 0) ? 0 : 1
+  return failed + missing.size === 0 && (options.build || rows.length > 0) ? 0 : 1
 }
 
 async function measure (theirs: Implementation, direction: Direction, title: string, run: Case, recorded: Map<string, string>): Promise<Row> {
   const start = Date.now()
-  const { result, threw } = await play(theirs, run)
-  const before = recorded.get(keyOf(theirs.title, direction, title))
-  const row: Row = {
-    implementation: theirs.title,
-    direction,
-    case: title,
-    result,
-    recorded: before,
-    passed: !threw && (result === before || options.update),
-    ms: Date.now() - start
+
+  return report({ table: theirs.title, column: direction, case: title, ...await play(theirs, run), ms: Date.now() - start }, recorded)
+}
+
+async function meet (recorded: Map<string, string>): Promise<Row[]> {
+  const start = Date.now()
+  const nodes = new Nodes()
+
+  try {
+    const meetings = await everybody(nodes)
+    // all of them at once
+    const ms = Math.round((Date.now() - start) / meetings.length)
+
+    return meetings.map(({ reader, registered, ...rest }) => report({ table: EVERYBODY.title, column: registered, case: reader, ...rest, ms }, recorded))
+  } catch (err: any) {
+    return [report({ table: EVERYBODY.title, column: '', case: '', result: `FAILED: ${String(err.stack ?? err)}`, threw: true, ms: Date.now() - start }, recorded)]
+  } finally {
+    await nodes.end()
   }
+}
+
+/** Compares with what is recorded. */
+function report ({ threw, ...measured }: Omit<Row, 'recorded' | 'passed'> & { threw: boolean }, recorded: Map<string, string>): Row {
+  const before = recorded.get(keyOf(measured))
+  const row: Row = { ...measured, recorded: before, passed: !threw && (measured.result === before || options.update) }
 
   if (!options.json) {
     const change = threw || row.passed ? '' : ` (recorded: ${before ?? 'nothing'})`
-    process.stdout.write(`${row.passed ? '✔' : '✘'} ${theirs.title} | ${direction} | ${title} | ${result}${change} | ${row.ms} ms\n`)
+    process.stdout.write(`${row.passed ? '✔' : '✘'} ${keyOf(row)} | ${row.result}${change} | ${row.ms} ms\n`)
   }
 
   return row
@@ -150,21 +195,22 @@ async function play (theirs: Implementation, run: Case): Promise<{ result: strin
   }
 }
 
-function keyOf (implementation: string, direction: Direction, title: string): string {
-  return [implementation, direction, title].join(' | ')
+function keyOf (cell: Pick<Row, 'table' | 'column' | 'case'>): string {
+  return [cell.table, cell.column, cell.case].join(' | ')
 }
 
-/** What the README says happens: a table for each implementation, a column for each direction. */
+/** What the README says happens. */
 function readTables (readme: string): Map<string, string> {
   const results = new Map<string, string>()
-  let implementation = ''
+  let table: Table | undefined
 
   for (const line of readme.slice(readme.indexOf(BEGIN), readme.indexOf(END)).split('\n')) {
     if (line.startsWith('### ')) {
-      implementation = line.slice(4)
-    } else if (line.startsWith('| ')) {
-      const [title = '', ...cells] = line.slice(2, -2).split(' | ')
-      directions.forEach((direction, i) => results.set(keyOf(implementation, direction, title), cells[i] ?? ''))
+      table = tables.find(({ title }) => title === line.slice(4))
+    } else if (table != null && line.startsWith('| ')) {
+      const { title, columns } = table
+      const [name = '', ...cells] = line.slice(2, -2).split(' | ')
+      columns.forEach((column, i) => results.set(keyOf({ table: title, column, case: name }), cells[i] ?? ''))
     }
   }
 
@@ -172,18 +218,18 @@ function readTables (readme: string): Map<string, string> {
 }
 
 function writeTables (readme: string, rows: Row[]): string {
-  const tables = Object.values(implementations).map(({ title }) => {
-    const results = new Map(rows.map(row => [keyOf(row.implementation, row.direction, row.case), row.result]))
-    const cases = new Set(rows.filter(row => row.implementation === title).map(row => row.case))
-    const lines = [...cases].map(name => `| ${[name, ...directions.map(direction => results.get(keyOf(title, direction, name)) ?? '')].join(' | ')} |`)
+  const results = new Map(rows.map(row => [keyOf(row), row.result]))
+  const written = tables.map(({ title, corner, columns }) => {
+    const cases = new Set(rows.filter(row => row.table === title).map(row => row.case))
+    const lines = [...cases].map(name => `| ${[name, ...columns.map(column => results.get(keyOf({ table: title, column, case: name })) ?? '')].join(' | ')} |`)
 
-    return [`### ${title}`, '', `| case | ${directions.join(' | ')} |`, '|---|---|---|', ...lines, ''].join('\n')
+    return [`### ${title}`, '', `| ${[corner, ...columns].join(' | ')} |`, `|${'---|'.repeat(columns.length + 1)}`, ...lines, ''].join('\n')
   })
 
   return [
     readme.slice(0, readme.indexOf(BEGIN)),
     `${BEGIN}\nMeasured ${new Date().toISOString().slice(0, 10)}.\n\n`,
-    tables.join('\n'),
+    written.join('\n'),
     readme.slice(readme.indexOf(END))
   ].join('')
 }

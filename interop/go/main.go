@@ -41,7 +41,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: interop-go server [--port N] [--seed N] | client ADDRESS")
+		return errors.New("usage: interop-go server [--port N] [--seed N] | client ADDRESS [--listen]")
 	}
 	switch args[0] {
 	case "server":
@@ -56,7 +56,12 @@ func run(args []string) error {
 		if len(args) < 2 {
 			return errors.New("the point's address is missing")
 		}
-		return drive(args[1])
+		flags := flag.NewFlagSet("client", flag.ContinueOnError)
+		listen := flags.Bool("listen", false, "register where this peer can be dialled")
+		if err := flags.Parse(args[2:]); err != nil {
+			return err
+		}
+		return drive(args[1], *listen)
 	}
 	return fmt.Errorf("no mode %q", args[0])
 }
@@ -105,6 +110,7 @@ type answer map[string]any
 type command struct {
 	Cmd          string `json:"cmd"`
 	Ns           string `json:"ns"`
+	Peer         string `json:"peer"`
 	TTL          int    `json:"ttl"`
 	Limit        int    `json:"limit"`
 	Cookie       string `json:"cookie"`
@@ -117,6 +123,16 @@ type client struct {
 	host  host.Host
 	info  peer.AddrInfo
 	point rendezvous.RendezvousPoint
+	found map[peer.ID]peer.AddrInfo
+}
+
+// newListeningClient registers where it can be dialled.
+func newListeningClient(info peer.AddrInfo) (*client, error) {
+	h, err := newHost(-1, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		return nil, err
+	}
+	return &client{host: h, info: info, point: rendezvous.NewRendezvousPoint(h, info.ID), found: map[peer.ID]peer.AddrInfo{}}, nil
 }
 
 func newClient(info peer.AddrInfo, own []multiaddr.Multiaddr) (*client, error) {
@@ -125,7 +141,7 @@ func newClient(info peer.AddrInfo, own []multiaddr.Multiaddr) (*client, error) {
 		return nil, err
 	}
 	factory := rendezvous.ClientWithAddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return own })
-	return &client{host: h, info: info, point: rendezvous.NewRendezvousPoint(h, info.ID, factory)}, nil
+	return &client{host: h, info: info, point: rendezvous.NewRendezvousPoint(h, info.ID, factory), found: map[peer.ID]peer.AddrInfo{}}, nil
 }
 
 func (c *client) run(ctx context.Context, cmd command) (answer, error) {
@@ -145,7 +161,16 @@ func (c *client) run(ctx context.Context, cmd command) (answer, error) {
 			cookie, _ = hex.DecodeString(cmd.Cookie)
 		}
 		found, next, err := c.point.Discover(ctx, cmd.Ns, cmd.Limit, cookie)
+		for _, r := range found {
+			c.found[r.Peer.ID] = r.Peer
+		}
 		return listing(found, next), err
+	case "dial":
+		id, err := peer.Decode(cmd.Peer)
+		if err != nil {
+			return nil, err
+		}
+		return answer{"ok": true}, c.host.Connect(ctx, c.found[id])
 	case "discoverAll":
 		return c.discoverAll(ctx, cmd)
 	case "fill":
@@ -208,12 +233,17 @@ func listing(found []rendezvous.Registration, cookie []byte) answer {
 	return a
 }
 
-func drive(address string) error {
+func drive(address string, listen bool) error {
 	info, err := peer.AddrInfoFromString(address)
 	if err != nil {
 		return err
 	}
-	c, err := newClient(*info, addresses(0, 0))
+	var c *client
+	if listen {
+		c, err = newListeningClient(*info)
+	} else {
+		c, err = newClient(*info, addresses(0, 0))
+	}
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ use libp2p::{
     multiaddr::Protocol,
     noise,
     rendezvous::{self, Cookie, ErrorCode, Namespace},
-    swarm::{NetworkBehaviour, SwarmEvent},
+    swarm::{NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
     tcp, yamux,
 };
 use serde_json::{Value, json};
@@ -31,17 +31,32 @@ struct Point {
 
 #[derive(NetworkBehaviour)]
 struct Client {
-    identify: identify::Behaviour,
+    identify: Toggle<identify::Behaviour>,
     rendezvous: rendezvous::client::Behaviour,
 }
+
+/// When a client asks after it has connected.
+#[derive(Clone, Copy, PartialEq)]
+enum Identify {
+    /// As soon as the connection is established.
+    AtOnce,
+    /// When both sides have long been identified.
+    Late,
+    /// As soon as the connection is established, and it never says who it is: rust-libp2p's own
+    /// `rzv-discover` has no identify.
+    Never,
+}
+
+/// Long enough for the other side to have read what was sent.
+const LATE: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
         Some("server") => serve(args.collect()).await,
-        Some("client") => drive(args.next().ok_or("the point's address is missing")?).await,
-        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS".into()),
+        Some("client") => drive(args.next().ok_or("the point's address is missing")?, args.collect()).await,
+        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS [--identify at-once|late|never] [--listen]".into()),
     }
 }
 
@@ -130,22 +145,34 @@ struct Peer {
     swarm: Swarm<Client>,
     point: PeerId,
     address: Multiaddr,
+    identify: Identify,
 }
 
 impl Peer {
-    async fn new(address: &Multiaddr, own_addresses: Vec<Multiaddr>) -> Result<Self> {
+    fn new(address: &Multiaddr, own_addresses: Vec<Multiaddr>, identify: Identify) -> Result<Self> {
         let Some(Protocol::P2p(point)) = address.iter().last() else {
             return Err("the point's address must end in /p2p/…".into());
         };
         let mut swarm = swarm(Keypair::generate_ed25519(), IDLE, |key| Client {
-            identify: identify_behaviour(key),
+            identify: (identify != Identify::Never).then(|| identify_behaviour(key)).into(),
             rendezvous: rendezvous::client::Behaviour::new(key.clone()),
         })?;
         // What is registered are the external addresses; nobody confirms any on loopback.
         for own in own_addresses {
             swarm.add_external_address(own);
         }
-        Ok(Self { swarm, point, address: address.clone() })
+        Ok(Self { swarm, point, address: address.clone(), identify })
+    }
+
+    /// From here on it registers where it can be dialled.
+    async fn listen(&mut self) -> Result<()> {
+        self.swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
+        loop {
+            if let SwarmEvent::NewListenAddr { address, .. } = self.swarm.select_next_some().await {
+                self.swarm.add_external_address(address);
+                return Ok(());
+            }
+        }
     }
 
     /// The rendezvous behaviour knows no address of the point, so it cannot dial after a lost connection.
@@ -156,8 +183,28 @@ impl Peer {
         self.swarm.dial(self.address.clone())?;
         loop {
             match self.swarm.select_next_some().await {
-                SwarmEvent::ConnectionEstablished { peer_id, .. } if peer_id == self.point => return Ok(()),
+                SwarmEvent::ConnectionEstablished { peer_id, .. } if peer_id == self.point => break,
                 SwarmEvent::OutgoingConnectionError { error, .. } => return Err(error.to_string().into()),
+                _ => {}
+            }
+        }
+        if self.identify == Identify::Late {
+            // A swarm does nothing unless it is polled.
+            let _ = tokio::time::timeout(LATE, async { loop { self.swarm.select_next_some().await; } }).await;
+        }
+        Ok(())
+    }
+
+    /// Connects to a peer that was discovered: the behaviour gives its addresses to the swarm.
+    async fn dial(&mut self, peer: PeerId) -> Result<Value> {
+        if self.swarm.is_connected(&peer) {
+            return Ok(json!({ "ok": true }));
+        }
+        self.swarm.dial(peer)?;
+        loop {
+            match self.swarm.select_next_some().await {
+                SwarmEvent::ConnectionEstablished { peer_id, .. } if peer_id == peer => return Ok(json!({ "ok": true })),
+                SwarmEvent::OutgoingConnectionError { peer_id, error, .. } if peer_id == Some(peer) => return Err(error.to_string().into()),
                 _ => {}
             }
         }
@@ -215,10 +262,11 @@ impl Peer {
                 self.swarm.behaviour_mut().rendezvous.discover(namespace, cookie, limit, self.point);
                 Ok(self.answer().await)
             }
+            Some("dial") => self.dial(text(command, "peer").unwrap_or_default().parse()?).await,
             Some("fill") => {
                 for index in 0..command["count"].as_u64().unwrap_or(0) {
                     let addresses = addresses(index, command["addressBytes"].as_u64().unwrap_or(0) as usize);
-                    let answer = Peer::new(&self.address, addresses).await?.register(command).await?;
+                    let answer = Peer::new(&self.address, addresses, self.identify)?.register(command).await?;
                     if answer["ok"] != true {
                         return Ok(answer);
                     }
@@ -230,9 +278,19 @@ impl Peer {
     }
 }
 
-async fn drive(address: String) -> Result<()> {
+async fn drive(address: String, args: Vec<String>) -> Result<()> {
     let address: Multiaddr = address.parse()?;
-    let mut peer = Peer::new(&address, addresses(0, 0)).await?;
+    let identify = match args.iter().position(|arg| arg == "--identify").map(|at| args.get(at + 1).map(String::as_str)) {
+        None | Some(Some("at-once")) => Identify::AtOnce,
+        Some(Some("late")) => Identify::Late,
+        Some(Some("never")) => Identify::Never,
+        _ => return Err("--identify is at-once, late or never".into()),
+    };
+    let listens = args.iter().any(|arg| arg == "--listen");
+    let mut peer = Peer::new(&address, if listens { vec![] } else { addresses(0, 0) }, identify)?;
+    if listens {
+        peer.listen().await?;
+    }
     say(json!({ "event": "ready", "peerId": peer.swarm.local_peer_id().to_string() }));
     let mut lines = BufReader::new(stdin()).lines();
     loop {
