@@ -1,25 +1,14 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Message } from '../../src/protocol/message.ts'
 import { allEvents, nextEvent } from '../fixtures/events.ts'
 import { readableMetrics } from '../fixtures/metrics.ts'
-import { addressOf, clientNode, collect, pointNode, stopNodes } from '../fixtures/nodes.ts'
+import { addressOf, changeAddresses, clientNode, collect, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { listed, makePeer } from '../fixtures/peers.ts'
 import { granted, listing, page, rawPoint, refusal, scriptedPoint } from '../fixtures/scripted-point.ts'
-import type { ClientNode } from '../fixtures/nodes.ts'
 import type { RendezvousClient } from '../../src/index.ts'
-import type { PeerStore, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 
 const { MessageType, ResponseStatus: Status } = Message
 const HOUR = 60 * 60 * 1000
-
-/** What makes libp2p look at its addresses again. */
-async function changeAddresses (node: ClientNode, ...addresses: string[]): Promise<void> {
-  const { addressManager, peerStore, events } = (node as any).components as { addressManager: any, peerStore: PeerStore, events: TypedEventTarget<Libp2pEvents> }
-  addressManager.getAddresses = () => addresses.map(address => multiaddr(address))
-  const peer = await peerStore.get(node.peerId)
-  events.safeDispatchEvent('self:peer:update', { detail: { peer } })
-}
 
 describe('each call', () => {
   afterEach(stopNodes)
