@@ -7,7 +7,7 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { memoryStore, rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
 import { Driver } from './drivers.ts'
-import type { Implementation, Name } from './drivers.ts'
+import type { Implementation } from './drivers.ts'
 import type { Identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
@@ -20,14 +20,6 @@ export const OUR_ADDRESS = '/ip4/127.0.0.1/tcp/4001'
 
 export type Point = Libp2p<{ identify: Identify, rendezvousPoint: RendezvousPoint }>
 export type Client = Libp2p<{ identify: Identify, rendezvous: RendezvousClient }>
-
-/**
- * For our clients that are to be found by the implementation's: rust-libp2p reads peer records only in
- * the form that RFC 0003 gives them, all others only in the form that go-libp2p gave them.
- */
-const READABLE: Partial<Record<Name, RendezvousClientInit>> = {
-  rust: { recordDomain: 'libp2p-routing-state' }
-}
 
 /** Canvas speaks the protocol under a name of its own. */
 const CANVAS = '/canvas/rendezvous/1.0.0'
@@ -124,11 +116,6 @@ export class Context extends Nodes {
 
   async ourClient (point: Point | Driver, init: RendezvousClientInit = {}, announce = [OUR_ADDRESS]): Promise<Client> {
     return this.clientNode({ points: [addressOf(point)], ...protocolOf(this.theirs), ...init }, { listen: [], announce })
-  }
-
-  /** One that the implementation's clients can find. */
-  async ourReadableClient (point: Point): Promise<Client> {
-    return this.ourClient(point, READABLE[this.theirs.name])
   }
 }
 

@@ -66,3 +66,4 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 
 await node.stop()
+process.exit()

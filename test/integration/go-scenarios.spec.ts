@@ -137,6 +137,12 @@ describe('what go-libp2p-rendezvous promises of its service, this point keeps', 
 
     await first.tell(unregister('foo1'))
     await expect.poll(listedToAll).toEqual(clients.map(() => ids.slice(1)))
+
+    // an empty namespace is all of the peer's
+    await second.ask(register('foo2', await second.record(), 60n))
+    await second.tell(unregister(''))
+    await expect.poll(listedToAll).toEqual(clients.map(() => ids.slice(2)))
+    expect(listedIn(await first.ask(discover('foo2')))).toEqual([])
   })
 
   it('TestSVCErrors', async () => {
