@@ -7,7 +7,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { hardenedWebSockets } from '../../src/patches/web-sockets.ts'
-import { impatientYamux } from '../../src/patches/yamux.ts'
+import { impatient } from '../../src/patches/keep-alive.ts'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Libp2p } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
@@ -31,7 +31,7 @@ beforeEach(async () => {
   node = await create({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'] },
     transports: [tcp(), hardenedWebSockets()],
-    streamMuxers: [impatientYamux({ interval: 20, timeout: 1_000 })]
+    streamMuxers: [impatient(yamux({ keepAliveInterval: 20 }), 1_000)]
   })
 })
 

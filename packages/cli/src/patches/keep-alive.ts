@@ -1,5 +1,5 @@
 import { TimeoutError } from '@libp2p/interface'
-import { yamux } from '@libp2p/yamux'
+import type { StreamMuxerFactory } from '@libp2p/interface'
 
 /**
  * What @libp2p/yamux 8 leaves out, and this file is for until it does not: its keep-alive waits for an answer for
@@ -7,27 +7,27 @@ import { yamux } from '@libp2p/yamux'
  * after two minutes on which nothing was sent either, which is never where there is news to tell; WebSockets, never.
  */
 
-/** Milliseconds. */
-export interface Patience {
-  /** From one answer until the other side is asked again whether it is there. */
-  interval: number
-  /** That an answer may take. */
-  timeout: number
+/** What is relied upon here, and not promised. */
+interface Pinging {
+  ping: (options?: object) => Promise<number>
 }
 
-/** Yamux that ends the connection of who does not answer any more. */
-export function impatientYamux ({ interval, timeout }: Patience): ReturnType<typeof yamux> {
-  const createFactory = yamux({ keepAliveInterval: interval })
-
+/**
+ * Has a muxer end the connection of who does not answer its pings any more.
+ *
+ * @param timeout - milliseconds that an answer may take
+ */
+export function impatient (createFactory: () => StreamMuxerFactory, timeout: number): () => StreamMuxerFactory {
   return () => {
     const factory = createFactory()
     const createStreamMuxer = factory.createStreamMuxer.bind(factory)
 
     factory.createStreamMuxer = connection => {
       const muxer = createStreamMuxer(connection)
-      const ping = muxer.ping.bind(muxer)
+      const pinging = muxer as unknown as Pinging
+      const ping = pinging.ping.bind(muxer)
 
-      muxer.ping = async options => {
+      pinging.ping = async options => {
         const timer = setTimeout(() => {
           connection.abort(new TimeoutError('The other side does not answer any more'))
         }, timeout)
