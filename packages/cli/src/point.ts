@@ -14,7 +14,7 @@ import { serveHealth } from './http.ts'
 import { DIRECTORY, PROGRAM, quote } from './invocation.ts'
 import { impatient } from './patches/keep-alive.ts'
 import { hardenedWebSockets } from './patches/web-sockets.ts'
-import { yamux } from '@libp2p/yamux'
+import { hardenedYamux } from './patches/yamux.ts'
 import { inFlags, lifetimes, pointInit } from './point-init.ts'
 import { counted } from './output.ts'
 import { PointLog } from './point-log.ts'
@@ -139,7 +139,7 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       addresses: { listen, announce: announce.map(String) },
       transports: [tcp(), hardenedWebSockets()],
       connectionEncrypters: [noise()],
-      streamMuxers: [impatient(yamux({ keepAliveInterval: keepAlive(init) }), SILENCE)],
+      streamMuxers: [impatient(hardenedYamux({ keepAliveInterval: keepAlive(init) }), SILENCE)],
       connectionManager: {
         maxConnections: values.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
         inboundConnectionThreshold: values.maxConnectionRate ?? DEFAULT_MAX_CONNECTION_RATE,

@@ -1,5 +1,6 @@
 import { webSockets } from '@libp2p/websockets'
 import type { IncomingMessage } from 'node:http'
+import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /**
@@ -8,6 +9,8 @@ import type { Duplex } from 'node:stream'
  * - It listens to no errors of its sockets, so that a single frame that is none ends the process.
  * - To abort a connection it closes the socket with a code that `ws` refuses, and the socket stays open.
  * - It takes messages of up to 100 MiB, before anybody has said who they are, and has no option for it.
+ * - It waits for ever for what comes on a socket that it has accepted, with any number of them: libp2p counts connections
+ *   from the upgrade on.
  */
 
 /**
@@ -15,6 +18,10 @@ import type { Duplex } from 'node:stream'
  * them in one.
  */
 const MAX_MESSAGE_SIZE = 256 * 1024
+
+/** Sockets that are no WebSockets yet, at a time; and how long one may take to become one, in milliseconds. */
+const MAX_WAITING = 1_000
+const UPGRADE_TIMEOUT = 10_000
 
 /** Stands for "abnormal closure" and may not be sent. */
 const ABNORMAL_CLOSURE = 1006
@@ -30,6 +37,11 @@ interface SocketServer {
   handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, onSocket: (socket: ServerSocket, request: IncomingMessage) => void) => void
 }
 
+interface Insides {
+  server: Server
+  wsServer: SocketServer
+}
+
 /** WebSockets that survive what others send. */
 export function hardenedWebSockets (): ReturnType<typeof webSockets> {
   const createTransport = webSockets()
@@ -40,7 +52,11 @@ export function hardenedWebSockets (): ReturnType<typeof webSockets> {
 
     transport.createListener = options => {
       const listener = createListener(options)
-      harden((listener as { wsServer?: SocketServer }).wsServer)
+      const { server, wsServer } = listener as Partial<Insides>
+
+      if (server != null && wsServer != null) {
+        harden(wsServer, boundWaiting(server))
+      }
 
       return listener
     }
@@ -49,14 +65,40 @@ export function hardenedWebSockets (): ReturnType<typeof webSockets> {
   }
 }
 
-function harden (server: SocketServer | undefined): void {
-  if (server == null) {
-    return
+/**
+ * Ends sockets that do not become WebSockets: after a while, and the one that has waited longest when they are too many.
+ *
+ * @returns what a socket that has become one is to be told to
+ */
+function boundWaiting (server: Server): (socket: Partial<Socket>) => void {
+  const waiting = new Map<string, { socket: Socket, timer: ReturnType<typeof setTimeout> }>()
+  // under TLS it is another object by then
+  const nameOf = ({ remoteAddress, remotePort }: Partial<Socket>): string => `${remoteAddress} ${remotePort}`
+  const forget = (name: string): void => {
+    clearTimeout(waiting.get(name)?.timer)
+    waiting.delete(name)
   }
 
+  server.on('connection', (socket: Socket) => {
+    const name = nameOf(socket)
+    waiting.set(name, { socket, timer: setTimeout(() => { socket.destroy() }, UPGRADE_TIMEOUT) })
+    socket.once('close', () => { forget(name) })
+
+    if (waiting.size > MAX_WAITING) {
+      const [first = ''] = waiting.keys()
+      waiting.get(first)?.socket.destroy()
+      forget(first)
+    }
+  })
+
+  return socket => { forget(nameOf(socket)) }
+}
+
+function harden (server: SocketServer, onUpgrade: (socket: Partial<Socket>) => void): void {
   const handleUpgrade = server.handleUpgrade.bind(server)
   server.options.maxPayload = MAX_MESSAGE_SIZE
   server.handleUpgrade = (request, socket, head, onSocket) => {
+    onUpgrade(socket as Partial<Socket>)
     handleUpgrade(request, socket, head, (webSocket, request) => {
       const close = webSocket.close.bind(webSocket)
       // it closes by itself

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { noise } from '@libp2p/noise'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hardenedWebSockets } from '../../src/patches/web-sockets.ts'
 import type { Socket } from 'node:net'
 import type { Connection, Libp2p } from '@libp2p/interface'
@@ -26,10 +26,13 @@ beforeEach(async () => { node = await listening() })
 
 afterEach(async () => { await node.stop() })
 
+function port (): number {
+  return Number(/tcp\/(\d+)/.exec(String(node.getMultiaddrs()[0]))?.[1])
+}
+
 /** A WebSocket on which nothing has been sent. */
 async function webSocket (): Promise<Socket> {
-  const port = Number(/tcp\/(\d+)/.exec(String(node.getMultiaddrs()[0]))?.[1])
-  const socket = connect(port, '127.0.0.1')
+  const socket = connect(port(), '127.0.0.1')
   socket.on('error', () => {})
   socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n')
   await once(socket, 'data')
@@ -78,6 +81,48 @@ describe('a WebSocket that sends what is no frame', () => {
 
     await once(socket.resume(), 'close')
     expect(node.status).toBe('started')
+  })
+})
+
+describe('a socket that does not become a WebSocket', () => {
+  const silent = async (): Promise<Socket> => {
+    const socket = connect(port(), '127.0.0.1')
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+
+    return socket.resume()
+  }
+
+  it('is closed after ten seconds, whether it says nothing or a little', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+
+    try {
+      const sockets = [await silent(), await silent()]
+      sockets[1]?.write('GET / HTTP/1.1\r\nHost: localhost\r\n')
+      const used = await webSocket()
+      const closed = Promise.all(sockets.map(async socket => once(socket, 'close')))
+      vi.advanceTimersByTime(10_000)
+
+      await closed
+      expect(used.closed).toBe(false)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('makes room for another when they are a thousand', async () => {
+    const first = await silent()
+    const closed = once(first, 'close')
+    const sockets = []
+
+    for (let i = 0; i < 1_000; i++) {
+      sockets.push(await silent())
+    }
+
+    await closed
+    const used = await webSocket()
+    expect(used.closed).toBe(false)
+    sockets.forEach(socket => { socket.destroy() })
   })
 })
 
