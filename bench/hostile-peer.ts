@@ -6,8 +6,10 @@ import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { multiaddr } from '@multiformats/multiaddr'
 import { PROTOCOL_ID } from 'libp2p-rendezvous'
+import { watchProtocol } from '../dist/protocol/constants.js'
 import { Message } from '../dist/protocol/message.js'
 import { sealPeerRecord } from '../dist/protocol/peer-record.js'
+import { WatchRequest } from '../dist/protocol/watch.js'
 import { discover, framed, rawPeer } from './raw-requests.ts'
 import type { Connection, Libp2p, PrivateKey, RSAPublicKey, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -95,6 +97,65 @@ export const ATTACKS: Record<string, Attack> = {
   },
   'opens streams and resets them': async peer => again(peer, stream => { stream.abort(new Error('next')) }),
   'opens streams and leaves them': async peer => again(peer, () => {}),
+  'proposes protocols that there are not, on one stream': async peer => {
+    const proposals = Buffer.concat([framed(Buffer.from('/multistream/1.0.0\n')), ...Array.from({ length: 10_000 }, () => framed(Buffer.from('a\n')))])
+
+    while (true) {
+      try {
+        const { muxer } = await peer.connection() as unknown as { muxer: { createStream: () => Promise<Stream> } }
+        const stream = await muxer.createStream()
+        stream.addEventListener('message', () => {})
+        stream.send(proposals)
+        await delay(50)
+        stream.abort(new Error('next'))
+      } catch {
+        await delay(RECONNECT_PAUSE)
+      }
+    }
+  },
+  'asks who it is': async peer => others(peer, '/ipfs/id/1.0.0'),
+  'says who it is': async peer => {
+    const signed = await records(peer, 20)
+    let i = 0
+
+    return others(peer, '/ipfs/id/push/1.0.0', stream => {
+      // identify's message, of which field 8 is the signed record
+      const record = signed[i++ % signed.length] as Uint8Array
+      stream.send(framed(Buffer.concat([Uint8Array.of(0x42), framed(record)])))
+    })
+  },
+  'watches a large namespace again and again': async peer => {
+    const subscribe = framed(WatchRequest.encode({ subscribe: { id: 1, ns: 'of-1000' } }))
+
+    return others(peer, watchProtocol(PROTOCOL_ID), async stream => {
+      while (stream.status === 'open') {
+        stream.send(subscribe)
+        await delay(1)
+      }
+    }, 1)
+  },
+  'watches what nobody registers, and leaves it': async peer => {
+    let i = 0
+
+    return others(peer, watchProtocol(PROTOCOL_ID), async stream => {
+      while (stream.status === 'open') {
+        const id = i++ % 100
+        stream.send(framed(WatchRequest.encode({ subscribe: { id, ns: `${i} of nobody` } })))
+        stream.send(framed(WatchRequest.encode({ unsubscribe: { id } })))
+        await delay(1)
+      }
+    }, 1)
+  },
+  'says that it is live, and that it is not': async peer => {
+    const live = Buffer.concat([true, false].map(live => framed(WatchRequest.encode({ presence: { live } }))))
+
+    return others(peer, watchProtocol(PROTOCOL_ID), async stream => {
+      while (stream.status === 'open') {
+        stream.send(live)
+        await delay(1)
+      }
+    }, 1)
+  },
   'sends malformed messages': async peer => again(peer, stream => { stream.send(framed(new Uint8Array(100).fill(0xff))) }),
   'announces 16 MiB and sends them': async peer => {
     const announced = Buffer.concat([Uint8Array.of(0x80, 0x80, 0x80, 0x08), new Uint8Array(16 * 1024 * 1024)])
@@ -147,6 +208,18 @@ async function again (peer: Hostile, act: (stream: Stream) => void | Promise<voi
   }
 }
 
+/** The same with another protocol. */
+async function others (peer: Hostile, protocol: string, act: (stream: Stream) => void | Promise<void> = () => {}, streams = STREAMS): Promise<void> {
+  const open = async (): Promise<Stream> => (await peer.connection()).newStream(protocol, { maxOutboundStreams: Infinity, signal: AbortSignal.timeout(5_000) })
+
+  await Promise.all(Array.from({ length: streams }, async () => again({ ...peer, open }, async stream => {
+    // reads what comes
+    stream.addEventListener('message', () => {})
+    await act(stream)
+    await stream.close().catch(() => {})
+  })))
+}
+
 async function until (stream: Stream): Promise<void> {
   while (stream.status === 'open') {
     await delay(1)
@@ -186,7 +259,7 @@ if (process.argv[1] === import.meta.filename) {
   // what it costs this process is not what is measured
   setPriority(19)
   const privateKey = await (attack === SLOW_KEY ? generateKeyPair('secp256k1') : generateKeyPair('Ed25519'))
-  const node = await rawPeer({ privateKey, ...(attack === RARE_FORM ? { userAgent: 'rust-libp2p/0.57.0' } : {}) })
+  const node = await rawPeer({ privateKey, localAddress: '127.66.0.1', ...(attack === RARE_FORM ? { userAgent: 'rust-libp2p/0.57.0' } : {}) })
   const connection = async (): Promise<Connection> => node.dial(multiaddr(address))
   const peer: Hostile = {
     node,

@@ -23,21 +23,20 @@ export class AbandonedStreams {
 }
 
 /**
- * Calls back for each stream that the other side has opened, when it ends, with the protocol that it had: none where it
- * ended before one was agreed. A service sees its own alone: libp2p tells of a stream once its protocol is agreed. The
+ * Calls back for each stream that the other side opens. A service sees its own alone, once their protocol is agreed. The
  * muxer tells of all, and is no part of what a Connection promises; where there is none, there is no call.
  */
-export function onStreamEnd (connection: Connection, callback: (protocol: string) => void): void {
+export function onInboundStream (connection: Connection, callback: (stream: Stream) => void): void {
   const { muxer, streams } = connection as Connection & { muxer?: TypedEventTarget<{ stream: CustomEvent<Stream> }> }
   // one that was opened early may be told of as well
-  const followed = new WeakSet<Stream>()
-  const follow = (stream: Stream): void => {
-    if (!followed.has(stream)) {
-      followed.add(stream)
-      stream.addEventListener('close', () => { callback(stream.protocol) })
+  const seen = new WeakSet<Stream>()
+  const see = (stream: Stream): void => {
+    if (!seen.has(stream)) {
+      seen.add(stream)
+      callback(stream)
     }
   }
 
-  streams.filter(({ direction }) => direction === 'inbound').forEach(follow)
-  muxer?.addEventListener('stream', ({ detail: stream }) => { follow(stream) })
+  streams.filter(({ direction }) => direction === 'inbound').forEach(see)
+  muxer?.addEventListener('stream', ({ detail: stream }) => { see(stream) })
 }

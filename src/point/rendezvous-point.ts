@@ -6,8 +6,9 @@ import { raceSignal } from 'race-signal'
 import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
 import { endConnection } from '../protocol/patches/end-connection.ts'
+import { boundProposals } from '../protocol/patches/multistream.ts'
 import { memoryStore } from '../store/memory.ts'
-import { AbandonedStreams, onStreamEnd } from './abandoned-streams.ts'
+import { AbandonedStreams, onInboundStream } from './abandoned-streams.ts'
 import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
 import { Clock } from './clock.ts'
@@ -264,7 +265,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     const abandoned = new AbandonedStreams()
     const identified = new Set<string>()
 
-    onStreamEnd(connection, protocol => {
+    const onEnd = (protocol: string): void => {
       if (connection.status !== 'open') {
         return
       }
@@ -283,6 +284,11 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#metrics.disconnected('streams')
         this.#log('closed a connection of %p, which goes on opening streams for nothing', connection.remotePeer)
       }
+    }
+
+    onInboundStream(connection, stream => {
+      boundProposals(stream, () => this.#components.registrar.getProtocols())
+      stream.addEventListener('close', () => { onEnd(stream.protocol) })
     })
   }
 

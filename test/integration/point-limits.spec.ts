@@ -646,6 +646,43 @@ describe('streams that are opened and reset, under a rateLimit', () => {
   })
 })
 
+describe('protocols that are proposed', () => {
+  const line = (text: string): Uint8Array => framed(Buffer.from(`${text}\n`))
+  const propose = async (connection: Connection, ...lines: Uint8Array[]): Promise<{ stream: Stream, answered: () => string, status: () => string }> => {
+    const { muxer } = connection as unknown as { muxer: { createStream: () => Promise<Stream> } }
+    const stream = await muxer.createStream()
+    let answered = ''
+    stream.addEventListener('message', ({ data }) => { answered += Buffer.from(data.subarray()).toString('latin1') })
+    stream.send(Buffer.concat([line('/multistream/1.0.0'), ...lines]))
+
+    return { stream, answered: () => answered, status: () => stream.status }
+  }
+
+  it('are twenty at the most, and the stream is reset', async () => {
+    const { connection, askAsAnother } = await start({})
+    const { answered, status } = await propose(connection, ...Array.from({ length: 10_000 }, () => line('/none')))
+    await until(() => status() === 'reset')
+
+    expect(answered()).toBe('')
+    expect(await askAsAnother()).toBe(Status.OK)
+  })
+
+  it('may be some, before one that there is', async () => {
+    const { connection } = await start({})
+    const { answered } = await propose(connection, ...Array.from({ length: 10 }, () => line('/none')), line('/rendezvous/1.0.0'), framed(discover('my-app')))
+
+    await until(() => answered().includes('/rendezvous/1.0.0') && answered().split('na').length === 11 && answered().includes('my-app'))
+  })
+
+  it('end with one that there is, whatever comes behind it', async () => {
+    const { connection } = await start({})
+    const lines = discover('\n'.repeat(200))
+    const { answered } = await propose(connection, line('/rendezvous/1.0.0'), framed(lines))
+
+    await until(() => answered().includes('\n'.repeat(200)))
+  })
+})
+
 describe('fairConnections', () => {
   async function crowded (init: RendezvousPointInit): Promise<{ point: PointNode, from: (network: string) => Promise<Connection>, open: () => number }> {
     let network = ''

@@ -39,8 +39,8 @@ export function hardenedYamux (init: YamuxMuxerInit = {}): () => StreamMuxerFact
 
     factory.createStreamMuxer = connection => {
       const muxer = createStreamMuxer(connection)
-      boundFrames(muxer as Muxer)
-      boundAnswers(muxer as Muxer, connection)
+      boundFrames(muxer as unknown as Muxer)
+      boundAnswers(muxer as unknown as Muxer, connection)
 
       return muxer
     }

@@ -120,6 +120,7 @@ describe('pings', () => {
     }
 
     expect(theirs.status).not.toBe('open')
+    socket.destroy()
   })
 
   it('of one who does are answered, however many they are', async () => {
