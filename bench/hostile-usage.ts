@@ -1,7 +1,16 @@
-/** In the process of a program that is attacked: says for each message what it has used. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+/** In the process of a program that is attacked: says for each message what it has used, and what it holds. */
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 process.on('disconnect', () => { process.exit() })
 process.on('message', () => {
   const { user, system } = process.cpuUsage()
-  process.send?.({ time: user + system, memory: process.memoryUsage.rss() })
+  // what is not collected yet is nothing that is held
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  process.send?.({ time: user + system, memory: heapUsed + external })
 })
