@@ -11,7 +11,7 @@ import { Message } from '../../dist/protocol/message.js'
 import { sealPeerRecord } from '../../dist/protocol/peer-record.js'
 import { openRecord } from '../floors.ts'
 import { interleave } from '../measure.ts'
-import { NO_LIMITS, real } from '../registrations.ts'
+import { madeUp, NO_LIMITS, real } from '../registrations.ts'
 import { row } from '../row.ts'
 import type { Subject } from '../measure.ts'
 import type { Report } from '../part.ts'
@@ -21,6 +21,9 @@ import type { Page } from 'libp2p-rendezvous'
 
 const PAGES = [1, 100, 1_000]
 
+/** Registrations that a reader of the other form has in its way. */
+const OTHER_FORM = 5_000
+
 /** Requests in one sample. */
 const OPERATIONS = 20
 
@@ -29,6 +32,11 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   const store = memoryStore()
   const handler = new RequestHandler(store, pointSettings({ maxRegistrationsPerPeer: 1_000_000 }))
   const context = { connection: { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/4001') } as unknown as Connection, signal: new AbortController().signal }
+
+  // as large as they are accepted, and in a form that a reader of the other is not to be listed
+  for (let i = 0; i < OTHER_FORM; i++) {
+    await store.register({ ...madeUp(i, 'of-other-form'), signedPeerRecord: new Uint8Array(4_096) }, NO_LIMITS, Date.now())
+  }
 
   for (const size of PAGES) {
     for (const registration of await real(size, `of-${size}`)) {
@@ -59,6 +67,8 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
     return response
   }
 
+  const one = decodeRequest(Message.encode({ type: Message.MessageType.DISCOVER, discover: { ns: 'of-other-form', limit: 1n } }))
+  const asRust = async (): Promise<unknown> => handler.handle(peerId, one, Date.now(), { ...context, reads: 'libp2p-routing-state' })
   const unchanged = await register()
   let fresh: Uint8Array[] = []
   const prepare = async (): Promise<void> => {
@@ -81,6 +91,7 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   progress('answering')
   const samples = await interleave({
     page1: times(OPERATIONS, async () => answer(page1)),
+    otherForm: times(OPERATIONS, asRust),
     page100: times(OPERATIONS, async () => answer(page100)),
     page1000: times(2, async () => answer(page1000)),
     encode: times(OPERATIONS, async () => encodeListing(page, 'of-100', Date.now())),
@@ -100,6 +111,7 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   const generated: Against = { name: 'the generated encoder', samples: samples.generated, counts: 'cost' }
   const open: Against = { name: 'open and certify', samples: samples.open, counts: 'cost' }
   emit(row({ name: 'handler: DISCOVER', size: 1, ...about, samples: samples.page1 }))
+  emit(row({ name: 'handler: DISCOVER, limit 1, as a reader of the form that none has', size: OTHER_FORM, ...about, samples: samples.otherForm, target: { atMost: 20 } }))
   emit(row({ name: 'handler: DISCOVER', size: 100, ...about, samples: samples.page100, target: { atMost: 40 } }))
   emit(row({ name: 'handler: encoding of the page alone', size: 100, ...about, samples: samples.encode, against: generated }))
   emit(row({ name: 'handler: DISCOVER', size: 1_000, ...about, samples: samples.page1000 }))
