@@ -37,7 +37,7 @@ export function peerName (index: number): string {
 export function networkName (index: number): string {
   const bytes = hash('sha1', String(index), 'buffer')
 
-  return `${bytes[0]}.${bytes[1]}/${bytes[2]}/${bytes[3]}`
+  return [`${bytes[0]}.${bytes[1]}`, bytes[2], bytes[3]].join('/')
 }
 
 /** A registration as a store gets it, of a peer that does not exist. */

@@ -57,7 +57,7 @@ export function networkOf (address: Multiaddr): Network {
 
   const hex = [...ip].map(byte => byte.toString(16).padStart(2, '0')).join('')
 
-  return `${hex.slice(0, 8)}/${hex.slice(8, 12)}/${hex.slice(12, 16)}`
+  return pathOf([hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16)])
 }
 
 /** The address that another begins with; an IPv4 address in the form of an IPv6 one as what it is. */
@@ -75,5 +75,10 @@ function ipOf ({ bytes }: Multiaddr): Uint8Array | undefined {
 }
 
 function networkOfIp4 ([a, b, c, d]: Uint8Array): Network {
-  return `${a}.${b}/${c}/${d}`
+  return pathOf([`${a}.${b}`, c, d])
+}
+
+/** One string: what a template puts together may be kept in its parts, for each registration. */
+function pathOf (segments: unknown[]): Network {
+  return segments.join('/')
 }
