@@ -71,7 +71,7 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   }
 
   const one = decodeRequest(Message.encode({ type: Message.MessageType.DISCOVER, discover: { ns: 'of-other-form', limit: 1n } }))
-  const asRust = async (): Promise<unknown> => handler.handle(peerId, one, Date.now(), { ...context, reads: 'libp2p-routing-state' })
+  const asRust = async (): Promise<unknown> => handler.handle(peerId, one, now, { ...context, reads: () => 'libp2p-routing-state' })
   const unchanged = await register()
   let fresh: Uint8Array[] = []
   const prepare = async (): Promise<void> => {

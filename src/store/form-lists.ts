@@ -62,6 +62,13 @@ export class FormLists<T extends Entry> {
       : pages.flat().sort((a, b) => a.sequence - b.sequence).slice(0, limit)
   }
 
+  /** All, in order; entries may come and go meanwhile. */
+  * [Symbol.iterator] (): Generator<T, undefined> {
+    for (let [entry] = this.after(-Infinity, 1, -Infinity); entry != null; [entry] = this.after(entry.sequence, 1, -Infinity)) {
+      yield entry
+    }
+  }
+
   #list (forms: Forms): SequenceList<T> | undefined {
     return this.#lists.find(list => list.forms === forms)?.list
   }

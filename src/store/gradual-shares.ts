@@ -1,42 +1,36 @@
 import { FairShares } from './fair-shares.ts'
 import type { Share } from './fair-shares.ts'
 
-/** Entries counted with each registration, once a limit comes into sight: all are before it is reached. */
+/** What is counted with each that comes. From half of a limit on, that is all before the limit is reached. */
 const STEP = 8
 
-interface Entry {
-  readonly sequence: number
-}
-
-/** Where the shares of entries are kept. */
-export interface ShareAccess<E extends Entry, T extends Share> {
-  /** The share of an entry that has been counted. */
+/** Where the shares of what is counted are kept. */
+export interface ShareAccess<E, T extends Share> {
+  /** The share of one that has been counted. */
   of: (entry: E) => T | undefined
-  make: (entry: E) => T
+  /** @param shares - those that are counted so far */
+  make: (entry: E, shares: FairShares<T>) => T
   /** The entry is counted no longer. */
   drop: (entry: E) => void
 }
 
-/** All entries, in the order of their sequence. */
-interface Entries<E> {
-  after: (sequence: number, limit: number, now: number) => E[]
-}
-
 /**
  * Fair shares that nobody pays for while their limit is far away: a store that is half empty makes room for
- * nobody. From there on the entries are counted, a few with each registration, so that no request waits
- * for many. The age of an entry is its share's to know, so it makes no difference when it is counted.
+ * nobody. From there on it has these, and they are counted a few at a time, so that no request waits
+ * for many. How old an entry is it knows itself, so it makes no difference when it is counted.
  */
-export class GradualShares<E extends Entry, T extends Share> {
-  readonly #entries: Entries<E>
+export class GradualShares<E, T extends Share> {
+  /** The shares of those that are counted so far. */
+  readonly soFar = new FairShares<T>()
+  readonly #uncounted: Iterator<E>
   readonly #access: ShareAccess<E, T>
-  #shares: FairShares<T> | undefined
-  /** The entries up to here are counted, and those that came since counting began. */
-  #counted = -Infinity
   #areAllCounted = false
 
-  constructor (entries: Entries<E>, access: ShareAccess<E, T>) {
-    this.#entries = entries
+  /**
+   * @param entries - all there are; what comes or goes while they are gone through may be among them or not
+   */
+  constructor (entries: Iterable<E>, access: ShareAccess<E, T>) {
+    this.#uncounted = entries[Symbol.iterator]()
     this.#access = access
   }
 
@@ -45,61 +39,45 @@ export class GradualShares<E extends Entry, T extends Share> {
     return this.#areAllCounted
   }
 
-  /** A limit is in sight. */
-  prepare (): void {
-    if (!this.#areAllCounted) {
-      this.#shares ??= new FairShares()
-      this.#countSome(this.#shares, STEP)
-    }
-  }
-
   /** The shares of all entries. */
   get all (): FairShares<T> {
-    const shares = this.#shares ??= new FairShares()
+    this.#count(Infinity)
 
-    while (!this.#areAllCounted) {
-      this.#countSome(shares, 1_000)
-    }
-
-    return shares
+    return this.soFar
   }
 
-  /** An entry was added, in the place of another if there was one. */
-  put (entry: E, previous: E | undefined): void {
+  /** An entry is to be among all, in the place of another if there was one, which may be there still. */
+  put (entry: E, previous?: E): void {
+    this.#count(STEP)
     const share = previous == null ? undefined : this.#access.of(previous)
 
-    if (this.#shares != null) {
-      if (share == null) {
-        this.#shares.add(this.#access.make(entry))
-      } else {
-        this.#shares.replace(share, this.#access.make(entry))
-      }
-    }
-
-    if (previous != null) {
-      this.#access.drop(previous)
+    if (share == null) {
+      this.soFar.add(this.#access.make(entry, this.soFar))
+    } else {
+      this.soFar.replace(share, this.#access.make(entry, this.soFar))
+      this.#access.drop(previous as E)
     }
   }
 
+  /** An entry is, or is to be, no longer among all. */
   remove (entry: E): void {
     const share = this.#access.of(entry)
 
     if (share != null) {
-      this.#shares?.remove(share)
+      this.soFar.remove(share)
       this.#access.drop(entry)
     }
   }
 
-  #countSome (shares: FairShares<T>, count: number): void {
-    const entries = this.#entries.after(this.#counted, count, -Infinity)
+  #count (most: number): void {
+    for (let i = 0; i < most && !this.#areAllCounted; i++) {
+      const { value: entry, done } = this.#uncounted.next()
 
-    for (const entry of entries) {
-      if (this.#access.of(entry) == null) {
-        shares.add(this.#access.make(entry))
+      if (done === true) {
+        this.#areAllCounted = true
+      } else if (this.#access.of(entry) == null) {
+        this.soFar.add(this.#access.make(entry, this.soFar))
       }
     }
-
-    this.#counted = entries.at(-1)?.sequence ?? this.#counted
-    this.#areAllCounted = entries.length < count
   }
 }

@@ -1,67 +1,13 @@
+import { bytesOf, Entry, Member } from './entry.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
-import { FairShares } from './fair-shares.ts'
-import { GradualShares } from './gradual-shares.ts'
 import { FormLists, isReadable } from './form-lists.ts'
+import { GradualShares } from './gradual-shares.ts'
+import { Namespace, Namespaces } from './namespaces.ts'
 import { PeerIndex } from './peer-index.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
-import type { Expiring } from './expiry-queue.ts'
-import type { Network, Share } from './fair-shares.ts'
 import type { ShareAccess } from './gradual-shares.ts'
 import type { ListQuery, NewRegistration, OnChange, Page, ReadableDomain, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
-
-/** What a registration takes beside its records, in bytes: about what the benchmark finds. */
-const REGISTRATION_BYTES = 640
-
-/** A registration as the indexes link it; `StoredRegistration` is what others see of it. */
-class Entry implements StoredRegistration, Expiring, Share {
-  readonly namespace: string
-  readonly peer: string
-  readonly signedPeerRecord: Uint8Array
-  readonly domain: ReadableDomain
-  readonly otherRecord: Uint8Array | undefined
-  readonly network: Network
-  readonly expires: number
-  readonly sequence: number
-  earlier: Expiring | undefined = undefined
-  later: Expiring | undefined = undefined
-  /** The sequence number with which it came: a refresh keeps it. */
-  born: number
-  parent: object | undefined = undefined
-  place = 0
-  readonly weight: number
-  /** What stands for it among the shares of its namespace. */
-  member: Member | undefined = undefined
-
-  constructor (namespace: string, { peer, signedPeerRecord, domain, otherRecord, network, expires, sequence }: Omit<StoredRegistration, 'namespace'>, born: number = sequence) {
-    this.namespace = namespace
-    this.peer = peer
-    this.signedPeerRecord = signedPeerRecord
-    this.domain = domain
-    this.otherRecord = otherRecord
-    this.network = network
-    this.expires = expires
-    this.sequence = sequence
-    this.born = born
-    this.weight = bytesOf(this)
-  }
-}
-
-/** A registration's share of its namespace; the entry itself is its share of all. */
-class Member implements Share {
-  readonly entry: Entry
-  readonly network: Network
-  readonly weight = 1
-  born: number
-  parent: object | undefined = undefined
-  place = 0
-
-  constructor (entry: Entry) {
-    this.entry = entry
-    this.network = entry.network
-    this.born = entry.born
-  }
-}
 
 const ENTRIES: ShareAccess<Entry, Entry> = {
   of: entry => entry.parent == null ? undefined : entry,
@@ -69,52 +15,8 @@ const ENTRIES: ShareAccess<Entry, Entry> = {
   drop: () => {}
 }
 
-const MEMBERS: ShareAccess<Entry, Member> = {
-  of: ({ member }) => member,
-  make: entry => {
-    entry.member = new Member(entry)
-
-    return entry.member
-  },
-  drop: entry => { entry.member = undefined }
-}
-
 /** Up to so many registrations, to count them all at once holds nobody up. */
 const FEW = 1_000
-
-/** The registrations in one namespace, which is itself a share of the namespaces there may be. */
-class Namespace extends FormLists<Entry> implements Share {
-  readonly name: string
-  /** The one that it counts for. */
-  network: Network
-  readonly weight = 1
-  born: number | undefined = undefined
-  parent: object | undefined = undefined
-  place = 0
-  readonly shares: GradualShares<Entry, Member>
-
-  constructor (name: string, network: Network) {
-    super()
-    this.name = name
-    this.network = network
-    this.shares = new GradualShares<Entry, Member>(this, MEMBERS)
-  }
-
-  /** Adds an entry, in the place of the one of the same peer if there is one. */
-  put (entry: Entry, previous: Entry | undefined): void {
-    if (previous != null) {
-      super.remove(previous)
-    }
-
-    this.shares.put(entry, previous)
-    this.append(entry)
-  }
-
-  override remove (entry: Entry): void {
-    super.remove(entry)
-    this.shares.remove(entry)
-  }
-}
 
 /** The range of sequence numbers that a store's life has used. */
 export interface SequenceRange {
@@ -127,12 +29,6 @@ export interface SequenceRange {
 /** How many expired registrations a full store removes before it refuses: a millisecond or two. */
 const MAX_EVICTIONS = 1_000
 
-/** How many namespaces are found to count for another network before a newcomer is refused: some milliseconds. */
-const MAX_MISCOUNTED = 8
-
-/** How many registrations of a namespace are looked at to find out for whom it counts. */
-const PAYERS = 8
-
 /**
  * Registrations in memory, in three indexes: by peer and namespace, in the order of their sequence
  * numbers (for each namespace and for all), and by the second in which they expire.
@@ -142,13 +38,14 @@ const PAYERS = 8
  * of one in four billion when a million registrations have been made.
  */
 export class MemoryStore implements RegistrationStore {
-  readonly #namespaces = new Map<string, Namespace>()
-  readonly #namespaceShares = new FairShares<Namespace>()
+  readonly #namespaces = new Namespaces()
   readonly #peers = new PeerIndex<Entry>()
   readonly #all = new FormLists<Entry>()
-  readonly #shares = new GradualShares<Entry, Entry>(this.#all, ENTRIES)
+  #shares: GradualShares<Entry, Entry> | undefined
   readonly #expiries = new ExpiryQueue<Entry>()
   #bytes = 0
+  /** How many have come, whose number says who came before whom. */
+  #arrivals = 0
   readonly #subscriptions: Subscriptions
   readonly #range: SequenceRange
   /** Removed because they were in the way of others, and not yet returned by `expire`. */
@@ -178,7 +75,7 @@ export class MemoryStore implements RegistrationStore {
       return displaced
     }
 
-    const entry = this.restore({ ...registration, expires: now + ttl, sequence: this.#range.last + 1 })
+    const entry = this.#put(registration, now + ttl, this.#range.last + 1, previous)
     this.#subscriptions.came(namespace, peer)
     this.#subscriptions.tell()
 
@@ -273,10 +170,29 @@ export class MemoryStore implements RegistrationStore {
    * the same namespace. Its sequence number has to be higher than all before.
    */
   restore (registration: StoredRegistration): StoredRegistration {
-    const namespace = this.#namespace(registration)
-    const entry = new Entry(namespace.name, registration, this.#peers.get(namespace.name, registration.peer)?.born)
-    const previous = this.#peers.set(entry)
-    this.#shares.put(entry, previous)
+    const { namespace, peer, expires, sequence } = registration
+
+    return this.#put(registration, expires, sequence, this.#peers.get(namespace, peer))
+  }
+
+  /** From now on it is known who holds what, however far the limits are. To be called before there is much. */
+  count (): void {
+    this.#namespaces.count()
+    this.#count()
+  }
+
+  #count (): GradualShares<Entry, Entry> {
+    this.#shares ??= new GradualShares(this.#all, ENTRIES)
+
+    return this.#shares
+  }
+
+  #put (registration: NewRegistration | StoredRegistration, expires: number, sequence: number, previous: Entry | undefined): Entry {
+    const born = previous?.born ?? ++this.#arrivals
+    const namespace = this.#namespaces.open(registration.namespace, registration.network, born)
+    const entry = new Entry(namespace.name, registration, expires, sequence, born)
+    this.#shares?.put(entry, previous)
+    this.#peers.set(entry)
     this.#bytes += entry.weight
 
     if (previous != null) {
@@ -285,95 +201,38 @@ export class MemoryStore implements RegistrationStore {
       this.#expiries.remove(previous)
     }
 
-    namespace.put(entry, previous)
+    this.#namespaces.put(namespace, entry, previous)
     this.#all.append(entry)
     this.#expiries.add(entry)
-    this.#range.last = Math.max(this.#range.last, entry.sequence)
-
-    // Stryker disable next-line ConditionalExpression: to look for the lightest once more than needed finds the same
-    if (previous != null && previous.network !== entry.network && previous.network === namespace.network) {
-      this.#findPayer(namespace)
-    }
-
-    this.#charge(namespace, entry.network)
+    this.#range.last = Math.max(this.#range.last, sequence)
 
     return entry
   }
 
-  #namespace ({ namespace: name, network }: StoredRegistration): Namespace {
-    let namespace = this.#namespaces.get(name)
-
-    if (namespace == null) {
-      namespace = new Namespace(name, network)
-      this.#namespaces.set(name, namespace)
-      this.#namespaceShares.add(namespace)
-    }
-
-    return namespace
-  }
-
-  /** Counts a namespace for a network if that has fewer of them than the one that it counts for now. */
-  #charge (namespace: Namespace, network: Network): void {
-    // Stryker disable next-line ConditionalExpression,LogicalOperator: no network is lighter than itself, which is just found sooner
-    if (network !== namespace.network && this.#namespaceShares.isLighter(network, namespace.network, 1)) {
-      this.#recharge(namespace, network)
-    }
-  }
-
-  #recharge (namespace: Namespace, network: Network): void {
-    this.#namespaceShares.remove(namespace)
-    namespace.network = network
-    this.#namespaceShares.add(namespace)
-  }
-
   #remove (entry: Entry): void {
-    const namespace = this.#namespaces.get(entry.namespace) as Namespace
     this.#peers.delete(entry)
     this.#all.remove(entry)
-    this.#shares.remove(entry)
+    this.#shares?.remove(entry)
     this.#bytes -= entry.weight
     this.#expiries.remove(entry)
-    namespace.remove(entry)
+    this.#namespaces.remove(entry)
     this.#subscriptions.left(entry.namespace, entry.peer)
-
-    if (namespace.size === 0) {
-      this.#namespaces.delete(entry.namespace)
-      this.#namespaceShares.remove(namespace)
-    } else if (namespace.network === entry.network) {
-      this.#findPayer(namespace)
-    }
-  }
-
-  /**
-   * The network that a namespace counts for may have left it. To look at the few that are there longest is
-   * near enough: every other takes it over when it next registers there, if it is the lightest.
-   */
-  #findPayer (namespace: Namespace): void {
-    const [first, ...others] = namespace.after(-Infinity, PAYERS, -Infinity) as [Entry, ...Entry[]]
-
-    // Stryker disable next-line ConditionalExpression: to count it again for the same network changes nothing
-    if (first.network !== namespace.network) {
-      this.#recharge(namespace, first.network)
-    }
-
-    others.forEach(({ network }) => { this.#charge(namespace, network) })
-  }
-
-  /** From now on it is known who holds what of all, however far the limits are. To be called before there is much. */
-  count (): void {
-    this.#shares.prepare()
   }
 
   /** Half of a limit is in use: who holds what of it has to be known before all is. */
-  #prepare (name: string, { maxRegistrationsPerNamespace, maxRegistrations, maxBytes }: StoreLimits): void {
+  #prepare (name: string, { maxRegistrationsPerNamespace, maxNamespaces, maxRegistrations, maxBytes }: StoreLimits): void {
     const namespace = this.#namespaces.get(name)
 
     if (namespace != null && namespace.size * 2 >= maxRegistrationsPerNamespace) {
-      namespace.shares.prepare()
+      namespace.count()
+    }
+
+    if (this.#namespaces.size * 2 >= maxNamespaces) {
+      this.#namespaces.count()
     }
 
     if (this.#all.size * 2 >= maxRegistrations || this.#bytes * 2 >= maxBytes) {
-      this.#shares.prepare()
+      this.#count()
     }
   }
 
@@ -388,11 +247,11 @@ export class MemoryStore implements RegistrationStore {
     const { namespace, peer, network } = registration
     const bytes = bytesOf(registration)
 
-    // Stryker disable next-line ConditionalExpression: what has expired may go at any time; here it is when it helps
-    if (this.#isFull(namespace, peer, bytes, limits)) {
-      this.#evictExpired(now)
+    if (!this.#isFull(namespace, peer, bytes, limits)) {
+      return []
     }
 
+    this.#evictExpired(now)
     const space = this.#namespaces.get(namespace)
     const displaced = new Set<Entry>()
 
@@ -401,7 +260,7 @@ export class MemoryStore implements RegistrationStore {
     }
 
     if ((space?.size ?? 0) >= limits.maxRegistrationsPerNamespace) {
-      const member = space?.shares.all.victim(network, 1)
+      const member = space?.count().all.victim(network, 1)
 
       if (member == null) {
         return { limit: 'maxRegistrationsPerNamespace' }
@@ -411,7 +270,7 @@ export class MemoryStore implements RegistrationStore {
     }
 
     if (space == null && this.#namespaces.size >= limits.maxNamespaces) {
-      const other = this.#crowdedOut(network)
+      const other = this.#namespaces.crowdedOut(network)
 
       if (other == null) {
         return { limit: 'maxNamespaces' }
@@ -425,7 +284,7 @@ export class MemoryStore implements RegistrationStore {
     const isCrowded = this.#all.size - displaced.size >= limits.maxRegistrations
 
     if (isCrowded || this.#bytes - freed + bytes > limits.maxBytes) {
-      const heaviest = this.#shares.all.victim(network, bytes)
+      const heaviest = this.#count().all.victim(network, bytes)
 
       if (heaviest == null) {
         return { limit: isCrowded ? 'maxRegistrations' : 'maxBytes' }
@@ -438,27 +297,11 @@ export class MemoryStore implements RegistrationStore {
     const gone = [...displaced].flatMap(entry => this.#displace(entry, now))
 
     // where the limit was lowered, no more is taken than is added
-    for (let heaviest; this.#bytes + bytes > most && (heaviest = this.#shares.all.victim(network, bytes) ?? this.#shares.all.heaviest) != null;) {
+    for (let heaviest; this.#bytes + bytes > most && (heaviest = this.#count().all.victim(network, bytes) ?? this.#count().all.heaviest) != null;) {
       gone.push(...this.#displace(heaviest, now))
     }
 
     return gone
-  }
-
-  /**
-   * The namespace that makes room for one of a network's. Those who are there longest may all be of one network, and
-   * leave the others to make room with it: before that happens, all are looked at, who would be removed otherwise.
-   */
-  #crowdedOut (network: Network): Namespace | undefined {
-    for (let i = 0; i < MAX_MISCOUNTED; i++) {
-      const namespace = this.#namespaceShares.victim(network, 1)
-      const payer = namespace?.network
-      namespace?.after(-Infinity, Infinity, -Infinity).forEach(entry => { this.#charge(namespace, entry.network) })
-
-      if (namespace?.network === payer) {
-        return namespace
-      }
-    }
   }
 
   /** Makes room for a refresh that takes more bytes than before: from whoever has most, but from others. */
@@ -470,7 +313,7 @@ export class MemoryStore implements RegistrationStore {
     const most = Math.max(maxBytes, this.#bytes)
     const gone: StoredRegistration[] = []
 
-    for (let heaviest; this.#bytes + bytes > most && (heaviest = this.#shares.all.heaviest) !== entry && heaviest != null;) {
+    for (let heaviest; this.#bytes + bytes > most && (heaviest = this.#count().all.heaviest) !== entry && heaviest != null;) {
       gone.push(...this.#displace(heaviest, now))
     }
 
@@ -522,21 +365,18 @@ export class MemoryStore implements RegistrationStore {
 
   /** Spread over networks; where they are many and not counted, over the time at which they came instead. */
   #draw (list: Namespace | FormLists<Entry>, limit: number, random: () => number): Entry[] {
-    const shares = list instanceof Namespace ? list.shares : this.#shares
+    const isCounted = list instanceof Namespace ? list.isCounted : this.#shares?.isComplete === true
 
-    if (list.size <= FEW || shares.isComplete) {
-      return shares.all.sample(limit, random).map(share => share instanceof Member ? share.entry : share)
+    if (list.size <= FEW || isCounted) {
+      const { all } = list instanceof Namespace ? list.count() : this.#count()
+
+      return all.sample(limit, random).map(share => share instanceof Member ? share.entry : share)
     }
 
     const { origin, last } = this.#range
 
     return Array.from({ length: limit }, () => list.after(origin + random() * (last - origin), 1, -Infinity)).flat()
   }
-}
-
-/** What a registration counts against `maxBytes`. */
-function bytesOf ({ signedPeerRecord, otherRecord }: Pick<StoredRegistration, 'signedPeerRecord' | 'otherRecord'>): number {
-  return REGISTRATION_BYTES + signedPeerRecord.byteLength + (otherRecord?.byteLength ?? 0)
 }
 
 /**
