@@ -1,3 +1,5 @@
+import { draw } from './draw.ts'
+
 /**
  * Where something comes from: a path from the widest network that it is counted under to the narrowest,
  * separated by slashes, such as `198.51/100/7` for an IPv4 address. What has but one segment is one
@@ -328,10 +330,7 @@ export class FairShares<T extends Share> {
    * @param random - as `Math.random`
    */
   sample (limit: number, random: () => number): T[] {
-    const drawn: T[] = []
-    draw(this.#root, limit, random, drawn)
-
-    return drawn
+    return draw<T>(this.#root, limit, random)
   }
 
   #grow (group: Group<T>, share: T): void {
@@ -398,50 +397,4 @@ function isIn (child: Group<Share> | Share, network: Network, start: number, end
 
   // a segment ends with its slash, or with the path
   return at === end && (end < network.length || name.length === end)
-}
-
-/** Gives each child the same, and what one cannot use to the others. */
-function draw <T extends Share> ({ children }: Group<T>, limit: number, random: () => number, drawn: T[]): void {
-  const chosen = limit < children.length ? pick(children, limit, random) : shuffled(children, random)
-  // those that have least first, so that what they leave is shared by the rest
-  chosen.sort((a, b) => countOf(a) - countOf(b))
-
-  for (const [i, child] of chosen.entries()) {
-    const part = Math.min(countOf(child), Math.floor(limit / (chosen.length - i)))
-    limit -= part
-
-    if (child instanceof Group) {
-      draw(child, part, random, drawn)
-    } else if (part > 0) {
-      drawn.push(child)
-    }
-  }
-}
-
-function countOf (child: Group<Share> | Share): number {
-  return child instanceof Group ? child.count : 1
-}
-
-/** Any `count` of many. */
-function pick <T> (many: T[], count: number, random: () => number): T[] {
-  const chosen = new Set<number>()
-
-  // Floyd: each set of that size is as likely as any other
-  for (let i = many.length - count; i < many.length; i++) {
-    const place = Math.floor(random() * (i + 1))
-    chosen.add(chosen.has(place) ? i : place)
-  }
-
-  return shuffled([...chosen].map(place => many[place] as T), random)
-}
-
-function shuffled <T> (many: T[], random: () => number): T[] {
-  const result = [...many]
-
-  for (let i = result.length - 1; i > 0; i--) {
-    const place = Math.floor(random() * (i + 1));
-    [result[i], result[place]] = [result[place] as T, result[i] as T]
-  }
-
-  return result
 }
