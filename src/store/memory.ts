@@ -7,7 +7,7 @@ import { PeerIndex } from './peer-index.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
 import type { ShareAccess } from './gradual-shares.ts'
-import type { ListQuery, NewRegistration, OnChange, Page, ReadableDomain, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
+import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, StoredRegistration, RegistrationStore, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
 
 const ENTRIES: ShareAccess<Entry, Entry> = {
   of: entry => entry.parent == null ? undefined : entry,
