@@ -61,3 +61,20 @@ it('knows the form of a record from a log that does not say it', async () => {
   expect((await store.list({ limit: 1, reads: 'libp2p-peer-record' }, NOW))?.registrations).to.have.lengthOf(0)
   await store.stop?.()
 })
+
+it('keeps what only those can read who read everything', async () => {
+  const datastore = new MemoryDatastore()
+  const limits = { maxRegistrationsPerPeer: 9, maxRegistrationsPerNamespace: 9, maxNamespaces: 9, maxRegistrations: 9, maxBytes: 1e6 }
+  const store = persistentStore({ datastore })
+  await store.start?.()
+  await store.register({ namespace: 'a', peer: 'peer', signedPeerRecord: new Uint8Array(1), domain: 'none', network: 'n', ttl: 1_000 }, limits, NOW)
+  await store.stop?.()
+  const again = persistentStore({ datastore })
+  await again.start?.()
+
+  expect(again.corruptEntries).to.equal(0)
+  expect((await again.list({ limit: 9 }, NOW))?.registrations).to.have.lengthOf(1)
+  expect((await again.list({ limit: 9, reads: 'libp2p-peer-record' }, NOW))?.registrations).to.have.lengthOf(0)
+  expect((await again.list({ limit: 9, reads: 'libp2p-routing-state' }, NOW))?.registrations).to.have.lengthOf(0)
+  await again.stop?.()
+})
