@@ -63,8 +63,8 @@ describe('Subscriptions', () => {
     cookies.set('second', Uint8Array.of(2))
 
     expect(open(0, ['first', 'second'])).toEqual([
-      { subscribe: { id: 1, ns: 'first' } },
-      { subscribe: { id: 2, ns: 'second', cookie: Uint8Array.of(2) } }
+      { subscribe: { id: 1, ns: 'first', bothForms: true } },
+      { subscribe: { id: 2, ns: 'second', bothForms: true, cookie: Uint8Array.of(2) } }
     ])
     expect(due(1)).toEqual([])
     expect([find(1).namespace, find(2).namespace]).toEqual(['first', 'second'])
@@ -75,7 +75,7 @@ describe('Subscriptions', () => {
     open(0, ['first'])
     subscriptions.want(['second'], false, 1)
 
-    expect(due(1)).toEqual([{ unsubscribe: { id: 1 } }, { subscribe: { id: 2, ns: 'second' } }])
+    expect(due(1)).toEqual([{ unsubscribe: { id: 1 } }, { subscribe: { id: 2, ns: 'second', bothForms: true } }])
     expect(subscriptions.find(1)).toBe(undefined)
   })
 
@@ -123,7 +123,7 @@ describe('Subscriptions', () => {
 
       expect(subscriptions.wakeAt).toBe(10 + 2.5 * SECOND)
       expect(due(subscriptions.wakeAt - 1)).toEqual([])
-      expect(due(subscriptions.wakeAt)).toEqual([{ unsubscribe: { id: 1 } }, { subscribe: { id: 2, ns: 'ns' } }])
+      expect(due(subscriptions.wakeAt)).toEqual([{ unsubscribe: { id: 1 } }, { subscribe: { id: 2, ns: 'ns', bothForms: true } }])
       expect(subscriptions.tells('ns')).toBe(true)
       expect(subscriptions.updated(find(2), {}, 5 * SECOND)).toBe(find(2).mark - 1)
     })
@@ -160,7 +160,7 @@ describe('Subscriptions', () => {
 
       expect(due(2)).toEqual(['open'])
       subscriptions.opened(3)
-      expect(due(3)).toEqual([{ subscribe: { id: 2, ns: 'ns' } }])
+      expect(due(3)).toEqual([{ subscribe: { id: 2, ns: 'ns', bothForms: true } }])
     })
 
     it('begins again where the stream ends in the middle of it', () => {
@@ -172,7 +172,7 @@ describe('Subscriptions', () => {
       due(2)
       subscriptions.opened(2)
 
-      expect(due(2)).toEqual([{ subscribe: { id: 2, ns: 'ns' } }])
+      expect(due(2)).toEqual([{ subscribe: { id: 2, ns: 'ns', bothForms: true } }])
     })
   })
 
@@ -183,7 +183,7 @@ describe('Subscriptions', () => {
       subscriptions.updated(find(1), { error: invalidCookie }, 1)
 
       expect(subscriptions.isPending('ns', 1)).toBe(true)
-      expect(due(1)).toEqual([{ subscribe: { id: 2, ns: 'ns' } }])
+      expect(due(1)).toEqual([{ subscribe: { id: 2, ns: 'ns', bothForms: true } }])
     })
 
     it('goes on with pauses where none was sent', () => {
@@ -213,7 +213,7 @@ describe('Subscriptions', () => {
         expect(subscriptions.tells('ns')).toBe(false)
         pauses.push(subscriptions.wakeAt - now)
         now = subscriptions.wakeAt
-        expect(due(now)).toEqual([{ subscribe: { id: id + 1, ns: 'ns' } }])
+        expect(due(now)).toEqual([{ subscribe: { id: id + 1, ns: 'ns', bothForms: true } }])
       }
 
       expect(pauses.slice(0, 3)).toEqual([0.75 * SECOND, 1.5 * SECOND, 3 * SECOND])
@@ -316,7 +316,7 @@ describe('Subscriptions', () => {
 
   describe('of presence', () => {
     it('says once on each stream that this node is live', () => {
-      expect(open(0, ['ns'], true)).toEqual([LIVE, { subscribe: { id: 1, ns: 'ns' } }])
+      expect(open(0, ['ns'], true)).toEqual([LIVE, { subscribe: { id: 1, ns: 'ns', bothForms: true } }])
       expect(due(1)).toEqual([])
       subscriptions.lost(2)
       subscriptions.connected(2)
