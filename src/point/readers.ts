@@ -1,10 +1,11 @@
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
+import type { ReadableDomain } from '../store/types.ts'
 import type { Connection, IdentifyResult, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 
 /**
  * How identify names the peers that read no record but those of the domain `libp2p-routing-state`. An application
- * that names itself otherwise is not known.
+ * that names itself otherwise is known once it has registered.
  */
 const ROUTING_STATE_READER = 'rust-libp2p/'
 
@@ -35,6 +36,8 @@ export interface ReadersInit {
 export class Readers {
   readonly #patience: number
   readonly #forms = new WeakMap<Connection, RecordDomain>()
+  /** Connections of which the form is known by what the peer signs, and not by its name. */
+  readonly #signers = new WeakSet<Connection>()
   readonly #waiting = new Map<Connection, Waiting>()
 
   constructor ({ events, patience }: ReadersInit) {
@@ -46,6 +49,13 @@ export class Readers {
   /** Nobody is waited for any more. */
   stop (): void {
     this.#waiting.forEach(({ settle }) => { settle(UNIDENTIFIED) })
+  }
+
+  /** Takes note of the form of a record with which alone a peer has registered: its implementation reads what it signs. */
+  signs (connection: Connection, domain: ReadableDomain): void {
+    this.#signers.add(connection)
+    // what not even its own implementation reads everywhere is of that form
+    this.#learn(connection, domain === 'none' ? 'libp2p-routing-state' : domain)
   }
 
   /** There is a promise, which does not reject, while it is not known; all who ask for a connection share it. */
@@ -74,10 +84,13 @@ export class Readers {
 
   readonly #onIdentify = ({ detail: { agentVersion, connection } }: CustomEvent<IdentifyResult>): void => {
     // what it pushes later need not say it again
-    if (agentVersion != null || !this.#forms.has(connection)) {
-      const form = agentVersion?.startsWith(ROUTING_STATE_READER) === true ? 'libp2p-routing-state' : 'libp2p-peer-record'
-      this.#forms.set(connection, form)
-      this.#waiting.get(connection)?.settle(form)
+    if (!this.#signers.has(connection) && (agentVersion != null || !this.#forms.has(connection))) {
+      this.#learn(connection, agentVersion?.startsWith(ROUTING_STATE_READER) === true ? 'libp2p-routing-state' : 'libp2p-peer-record')
     }
+  }
+
+  #learn (connection: Connection, form: RecordDomain): void {
+    this.#forms.set(connection, form)
+    this.#waiting.get(connection)?.settle(form)
   }
 }

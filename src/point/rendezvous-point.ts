@@ -392,6 +392,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     answer.before?.forEach(outcome => { this.#report(peer, outcome) })
     this.#report(peer, answer.outcome)
 
+    if (request.type === 'register' && request.otherRecord == null && 'registration' in answer.outcome) {
+      this.#readers?.signs(connection, answer.outcome.registration.domain)
+    }
+
     if (answer.outcome.type === 'unregister:rejected') {
       throw new StreamEndedError('refused', answer.outcome.statusText)
     }

@@ -24,6 +24,7 @@ describe('the init of a client', () => {
       refreshBuffer: 5 * 60 * 1000,
       discoverInterval: 60 * 1000,
       recordDomain: 'libp2p-peer-record',
+      bothForms: true,
       timeout: 10 * 1000,
       protocol: '/rendezvous/1.0.0'
     })

@@ -47,6 +47,32 @@ describe('who has identified itself', () => {
   })
 })
 
+describe('who has registered with a record in one form', () => {
+  it.each([
+    ['libp2p-routing-state', RUST],
+    ['none', RUST],
+    ['libp2p-peer-record', PLAIN]
+  ] as const)('reads that form, whatever it calls itself: %s', (domain, form) => {
+    const { readers, connect, identify } = readersOf()
+    const connection = connect()
+    identify(connection, form === RUST ? 'my-app/1.0' : 'rust-libp2p/0.57.1')
+    readers.signs(connection, domain)
+    expect(readers.formOf(connection)).toBe(form)
+    identify(connection, 'another/1.0')
+
+    expect(readers.formOf(connection)).toBe(form)
+  })
+
+  it('is not waited for any more', async () => {
+    const { readers, connect } = readersOf()
+    const connection = connect()
+    const form = readers.formOf(connection)
+    readers.signs(connection, PLAIN)
+
+    expect(await form).toBe(PLAIN)
+  })
+})
+
 describe('who has not yet', () => {
   it('is waited for, once for all that it has asked', async () => {
     const { readers, connect, identify } = readersOf()
