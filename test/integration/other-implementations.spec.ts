@@ -19,6 +19,7 @@ import { Watcher } from '../fixtures/watcher.ts'
 import type { RecordDomain } from '../../src/index.ts'
 import type { ScriptedRequest } from '../fixtures/scripted-point.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
+import type { Libp2pOptions } from 'libp2p'
 
 const { MessageType, ResponseStatus: Status } = Message
 
@@ -31,13 +32,16 @@ async function request (connection: Connection, message: Message): Promise<Messa
 }
 
 /** Registers a peer with one record, as implementations do that know one form. */
-async function registersAlone (point: Libp2p<any>, domain: RecordDomain): Promise<void> {
+async function registersAlone (point: Libp2p<any>, domain: RecordDomain, options: Libp2pOptions = {}): Promise<Connection> {
   const { peerId, privateKey } = await identity()
-  const node = await plainNode({ privateKey })
+  const node = await plainNode({ ...options, privateKey })
+  const connection = await connect(node, point)
   const signedPeerRecord = await sealPeerRecord({ peerId, multiaddrs: node.getMultiaddrs(), sequence: 1n, domain }, privateKey) as Uint8Array<ArrayBuffer>
-  const { registerResponse } = await request(await connect(node, point), { type: MessageType.REGISTER, register: { ns: 'ns', signedPeerRecord } })
+  const { registerResponse } = await request(connection, { type: MessageType.REGISTER, register: { ns: 'ns', signedPeerRecord } })
 
   expect(registerResponse?.status).toBe(Status.OK)
+
+  return connection
 }
 
 /** Registers whoever sends a record of this form, as the others treat one they cannot read. */
@@ -190,6 +194,19 @@ describe('the two forms of signed peer records', () => {
     expect(await listedTo(js)).toEqual(['libp2p-peer-record', 'libp2p-peer-record', 'libp2p-peer-record'])
     expect(await listedTo(silent)).toEqual(['libp2p-routing-state', 'libp2p-routing-state'])
     await Promise.all([rust, js, silent].map(async node => node.stop()))
+  })
+})
+
+describe('a record in one form', () => {
+  afterEach(stopNodes)
+
+  it('tells what its peer reads, whatever that calls itself', async () => {
+    const point = await pointNode()
+    const connection = await registersAlone(point, 'libp2p-routing-state', { nodeInfo: { userAgent: 'my-app/1.0' } })
+    await registersAlone(point, 'libp2p-peer-record')
+    const { discoverResponse } = await request(connection, { type: MessageType.DISCOVER, discover: { ns: 'ns' } })
+
+    expect(discoverResponse?.registrations.map(({ signedPeerRecord }) => domainOf(signedPeerRecord!))).toEqual(['libp2p-routing-state'])
   })
 })
 
