@@ -122,10 +122,14 @@ const CROWDS: Record<string, Crowd> = {
     most: 64 * MIB,
     come: async ({ tcp, usage }) => {
       const peers: Peer[] = []
-      await eachOf(5_000, async i => {
-        const peer = await Peer.at(tcp, `127.${70 + i % 100}.${1 + i % 200}.1`)
-        await peer.ask('of-none')
-        peers.push(peer)
+      // fifty connections of each of a hundred identities, in a network of its own
+      await eachOf(100, async i => {
+        const first = await Peer.at(tcp, `127.${70 + i}.1.1`)
+        peers.push(first)
+
+        for (let j = 1; j < 50; j++) {
+          peers.push(await first.again(tcp))
+        }
       })
       await delay(5_000)
       restart((await usage()).memory)
@@ -173,6 +177,13 @@ class Peer {
     const connection = await node.dial(multiaddr(address))
 
     return new Peer(node, key, connection, await connection.newStream(PROTOCOL_ID))
+  }
+
+  /** The same, over another connection. */
+  async again (address: string): Promise<Peer> {
+    const connection = await this.#node.dial(multiaddr(address), { force: true })
+
+    return new Peer(this.#node, this.#privateKey, connection, await connection.newStream(PROTOCOL_ID))
   }
 
   /** What is below the streams, where frames can be written by hand. */
