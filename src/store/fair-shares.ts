@@ -23,6 +23,7 @@ export interface Share {
 }
 
 /** The fields of a share that is in no structure. */
+// Stryker disable next-line ObjectLiteral: what is absent is undefined, and a place is given with the parent
 export const UNSHARED = { born: undefined, parent: undefined, place: 0 }
 
 /** Up to so many children, to look through their keys is as fast as an index, which would take more memory than they do. */
@@ -62,15 +63,21 @@ class Group<T extends Share> {
   #comesBefore (a: Group<T> | T, b: Group<T> | T): boolean {
     const difference = this.#rank(a) - this.#rank(b)
 
+    if (difference !== 0) {
+      return difference > 0
+    }
+
     // among the widest networks age would have each newcomer pass by all who hold as little
-    return difference > 0 || (difference === 0 && this.parent != null && (a.born as number) > (b.born as number))
+    // Stryker disable next-line ConditionalExpression,EqualityOperator,LogicalOperator: of those any makes room, and no two came at once
+    return this.parent != null && (a.born as number) > (b.born as number)
   }
 
-  /** The child that a network is, or is in. The network has to be a narrower one. */
+  /** The child that a network is, or is in. */
   find (network: Network): Group<T> | T | undefined {
     const start = this.path.length
     const end = endOfSegment(network, this.path)
 
+    // Stryker disable next-line ConditionalExpression: what is found by the index is found by the keys
     if (this.#index != null) {
       return this.#index.get(network.slice(start, end))
     }
@@ -93,11 +100,13 @@ class Group<T extends Share> {
     this.#keys.push(keyOf(name, this.path.length, endOfSegment(name, this.path)))
     this.rise(child)
 
+    // Stryker disable ConditionalExpression,EqualityOperator,LogicalOperator: with an index or without, the same is found
     if (this.#index != null) {
       this.#index.set(this.#segmentOf(child), child)
     } else if (this.children.length > INDEXED_FROM && name.length > this.path.length) {
       this.#index = new Map(this.children.map(child => [this.#segmentOf(child), child]))
     }
+    // Stryker restore ConditionalExpression,EqualityOperator,LogicalOperator
   }
 
   /** Puts a child in the place of another that stands for the same. */
@@ -148,7 +157,7 @@ class Group<T extends Share> {
     for (;;) {
       const left = this.children[2 * place + 1]
       const right = this.children[2 * place + 2]
-      const first = left != null && right != null && this.#comesBefore(right, left) ? right : left
+      const first = right != null && this.#comesBefore(right, left as Group<T> | T) ? right : left
 
       if (first == null || !this.#comesBefore(first, child)) {
         break
@@ -266,6 +275,7 @@ export class FairShares<T extends Share> {
     old.parent = undefined
     group.exchange(old, share)
 
+    // Stryker disable next-line ConditionalExpression: who weighs the same stays in place
     for (let above = more === 0 ? undefined : group; above != null; above = above.parent) {
       above.weight += more
       above.parent?.rise(above)
@@ -279,14 +289,9 @@ export class FairShares<T extends Share> {
 
     for (;;) {
       const heaviest = group.children[0]
-
-      if (heaviest == null || network.length <= group.path.length) {
-        return
-      }
-
       const own = group.find(network)
 
-      if (heaviest !== own && heaviest.weight > (own?.weight ?? 0) + weight) {
+      if (heaviest != null && heaviest.weight > (own?.weight ?? 0) + weight) {
         return this.#youngest(heaviest)
       }
 
@@ -308,20 +313,9 @@ export class FairShares<T extends Share> {
    * width that tells the two apart, it would hold less with it than `other` does.
    */
   isLighter (network: Network, other: Network, weight: number): boolean {
-    let group: Group<T> | undefined = this.#root
+    const [own, theirs] = apart(network, other)
 
-    while (group != null && network.length > group.path.length && other.length > group.path.length) {
-      const own: Group<T> | T | undefined = group.find(network)
-      const { length } = group.path
-
-      if (network.slice(length, endOfSegment(network, group.path)) !== other.slice(length, endOfSegment(other, group.path))) {
-        return (own?.weight ?? 0) + weight < (group.find(other)?.weight ?? 0)
-      }
-
-      group = own instanceof Group ? own : undefined
-    }
-
-    return false
+    return this.#weightIn(own) + weight < this.#weightIn(theirs)
   }
 
   /**
@@ -331,6 +325,16 @@ export class FairShares<T extends Share> {
    */
   sample (limit: number, random: () => number): T[] {
     return draw<T>(this.#root, limit, random)
+  }
+
+  #weightIn (path: string): number {
+    let found: Group<T> | T | undefined = this.#root
+
+    while (found instanceof Group && found.path.length < path.length) {
+      found = found.find(path)
+    }
+
+    return found != null && nameOf(found).startsWith(path) ? found.weight : 0
   }
 
   #grow (group: Group<T>, share: T): void {
@@ -371,10 +375,23 @@ function endOfSegment (network: Network, path: string): number {
   return slash === -1 ? network.length : slash + 1
 }
 
+/** The paths of two networks as far as the widest width at which they are not the same, if there is one. */
+function apart (network: Network, other: Network): [string, string] {
+  let [path, otherPath] = ['', '']
+
+  while (path === otherPath && path.length < network.length) {
+    otherPath = other.slice(0, endOfSegment(other, path))
+    path = network.slice(0, endOfSegment(network, path))
+  }
+
+  return [path, otherPath]
+}
+
 function nameOf (child: Group<Share> | Share): string {
   return child instanceof Group ? child.path : child.network
 }
 
+// Stryker disable ConditionalExpression,BlockStatement,ArithmeticOperator: by worse keys the same is found, after more looking
 /** A number of 30 bits, which lies in place. */
 function keyOf (name: string, start: number, end: number): number {
   let key = 0
@@ -385,6 +402,7 @@ function keyOf (name: string, start: number, end: number): number {
 
   return key
 }
+// Stryker restore ConditionalExpression,BlockStatement,ArithmeticOperator
 
 /** Whether a child is in the same network down to the end of a segment. */
 function isIn (child: Group<Share> | Share, network: Network, start: number, end: number): boolean {
@@ -396,5 +414,5 @@ function isIn (child: Group<Share> | Share, network: Network, start: number, end
   }
 
   // a segment ends with its slash, or with the path
-  return at === end && (end < network.length || name.length === end)
+  return at === end && (network[end - 1] === '/' || name.length === end)
 }

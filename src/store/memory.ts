@@ -227,6 +227,7 @@ export class MemoryStore implements RegistrationStore {
       namespace.count()
     }
 
+    // Stryker disable next-line ConditionalExpression,EqualityOperator,ArithmeticOperator,BlockStatement: they are counted when they have to be, all at once then
     if (this.#namespaces.size * 2 >= maxNamespaces) {
       this.#namespaces.count()
     }
@@ -247,6 +248,7 @@ export class MemoryStore implements RegistrationStore {
     const { namespace, peer, network } = registration
     const bytes = bytesOf(registration)
 
+    // Stryker disable next-line ConditionalExpression: where nothing is in the way, nobody makes room, which is just found later
     if (!this.#isFull(namespace, peer, bytes, limits)) {
       return []
     }

@@ -178,6 +178,63 @@ describe('FairShares', () => {
     }
   })
 
+  it('counts a share that is replaced by one of another network for that one', () => {
+    const shares = sharesOf('1/1/1', '1/1/1', '2/1/1')
+    const [old, renewed] = [share('1/2/1'), share('2/2/1', 2)]
+    shares.add(old)
+    shares.replace(old, renewed)
+
+    expect(shares.victim('3/1/1', 1)).to.equal(renewed)
+    expect(shares.victim('3/1/1', 3)).to.equal(undefined)
+  })
+
+  it('takes a network that went down to one share for as young as it was, also when that is replaced', () => {
+    const shares = sharesOf()
+    const [first, last, renewed] = [share('1/1/1'), share('1/1/2'), share('1/1/1')]
+    shares.add(first)
+    shares.add(share('1/2/1', 1, 'between'))
+    shares.add(last)
+    shares.remove(last)
+    expect(shares.victim('2/1/1', 0)).to.equal(first)
+    shares.replace(first, renewed)
+    expect(shares.victim('2/1/1', 0)).to.equal(renewed)
+  })
+
+  it('tells hundreds of networks apart, at each width', () => {
+    for (const nameOf of [(i: number) => `${i}/1/1`, (i: number) => `1/${i}/1`, (i: number) => `1/1/${i}`]) {
+      const all = Array.from({ length: 300 }, (_, i) => share(nameOf(i)))
+      const shares = new FairShares<Named>()
+      all.forEach(share => { shares.add(share) })
+      const second = share(nameOf(200))
+      shares.add(second)
+
+      expect(shares.victim(nameOf(300), 1)).to.equal(second)
+      expect(shares.victim(nameOf(200), 1)).to.equal(undefined)
+      expect(shares.isLighter(nameOf(199), nameOf(200), 0)).to.equal(true)
+      shares.replace(second, share(nameOf(200), 3))
+      expect(shares.isLighter(nameOf(199), nameOf(200), 2)).to.equal(true)
+      all.forEach(share => { shares.remove(share) })
+      expect(shares.isLighter(nameOf(199), nameOf(200), 2)).to.equal(true)
+      expect(shares.isLighter(nameOf(200), nameOf(199), 0)).to.equal(false)
+      expect(shares.victim(nameOf(200), 1)).to.equal(undefined)
+      expect(shares.victim(nameOf(199), 1)?.weight).to.equal(3)
+    }
+  })
+
+  it('tells networks apart that look the same at first', () => {
+    // the keys that are made of them are equal
+    for (const [one, other] of [['Aa/1/1', 'BB/1/1'], ['1/Aa/1', '1/BB/1'], ['1/1/Aa', '1/1/BB'], ['1', '1axgzclu'], ['1axgzclu', '1']] as const) {
+      const shares = sharesOf(one, one, one)
+
+      expect(shares.victim(other, 1)?.name).to.equal(one)
+      shares.add(share(other))
+      expect(shares.victim(one, 1)).to.equal(undefined)
+      expect(shares.victim(other, 1)?.name).to.equal(one)
+      expect(shares.isLighter(other, one, 1)).to.equal(true)
+      expect(shares.isLighter(one, other, 0)).to.equal(false)
+    }
+  })
+
   it('says which of two networks holds less, at the widest width that tells them apart', () => {
     const shares = sharesOf('1/1/1', '1/1/1', '1/1/2', '1/2/1', '2/1/1', '2/1/1')
 
@@ -190,6 +247,11 @@ describe('FairShares', () => {
     expect(shares.isLighter('1/1/3', '1/1/1', 1)).to.equal(true)
     expect(shares.isLighter('1/1/1', '1/1/1', 1)).to.equal(false)
     expect(shares.isLighter('2/1/3', '2/1/1', 1)).to.equal(true)
+    expect(shares.isLighter('1/2/2', '1/2/1', 0)).to.equal(true)
+    expect(shares.isLighter('1/2/1', '1/2/2', 0)).to.equal(false)
+    expect(shares.isLighter('1/3/1', '1/1/1', 2)).to.equal(true)
+    expect(shares.isLighter('1/3/1', '1/1/1', 3)).to.equal(false)
+    expect(shares.isLighter('relay', 'relay', -1)).to.equal(true)
   })
 
   it('decides as arrays do, whatever is added, removed, replaced and displaced', () => {
@@ -256,6 +318,18 @@ describe('a sample of FairShares', () => {
     }
 
     expect(new FairShares<Named>().sample(3, even)).to.deep.equal([])
+  })
+
+  it('has nothing to do with networks that are gone', () => {
+    const shares = new FairShares<Named>()
+    const gone = Array.from({ length: 60 }, (_, i) => share(`1/${i % 20}/1`))
+    gone.forEach(share => { shares.add(share) })
+    gone.slice(6).forEach(share => { shares.remove(share) })
+    Array.from({ length: 10 }, () => share('2/1/1')).forEach(share => { shares.add(share) })
+
+    for (let i = 0; i < 20; i++) {
+      expect(shares.sample(4, even)).to.have.lengthOf(4)
+    }
   })
 
   it('takes the same of each network, and what one has not from the others', () => {

@@ -142,12 +142,18 @@ describe('memoryStore', () => {
     expect(store.expire(NOW + 999, 10).map(({ peer }) => peer)).to.deep.equal(['peer-2'])
   })
 
-  describe('a namespace', () => {
+  // who holds what is known as it changes, or found out when it has to be
+  describe.each([['known from the start', true], ['counted when there is no room', false]])('a namespace, %s,', (_, isCounted) => {
     const limits = { ...NO_LIMITS, maxNamespaces: 4 }
 
     /** Three namespaces of one network, and one that is in doubt. */
     function crowded (): MemoryStore {
       const store = new MemoryStore()
+
+      if (isCounted) {
+        store.count()
+      }
+
       register(store, 'attacked-1', 'attacker', { network: '203.0/113/1' })
       register(store, 'attacked-2', 'attacker', { network: '203.0/113/1' })
       register(store, 'attacked-3', 'attacker', { network: '203.0/113/1' })
@@ -235,6 +241,26 @@ describe('memoryStore', () => {
 
     expect(displaced(register(store, 'space', 'newcomer', { network: '192.0/2/1', limits }))).to.deep.equal(['peer-1499 in space'])
     expect(displaced(register(store, 'space', 'newcomer-2', { network: '192.0/2/1', limits }))).to.deep.equal(['peer-1497 in space'])
+  })
+
+  it.each([
+    ['maxRegistrationsPerNamespace', 1, 'space'],
+    ['maxRegistrations', 1, undefined],
+    ['maxBytes', 641, undefined]
+  ] as const)('knows who holds what of %s from half of it on, by which a sample of many is spread', (limit, weight, namespace) => {
+    for (const [half, isKnown] of [[1_200, true], [1_401, false]] as const) {
+      const store = new MemoryStore()
+      const limits = { ...NO_LIMITS, [limit]: 2 * half * weight }
+      register(store, 'space', 'rare', { network: '192.0/2/1' })
+      Array.from({ length: 1_199 }, (_, i) => register(store, 'space', `peer-${i}`))
+      // eight are counted with each
+      Array.from({ length: 200 }, (_, i) => register(store, 'space', `later-${i}`, { limits }))
+      let calls = 0
+      const drawn = store.list({ namespace, limit: 2, sample: () => ++calls % 2 === 0 ? 0.8 : 0.9 }, NOW)?.registrations.map(({ peer }) => peer)
+
+      expect(drawn).to.have.lengthOf(2)
+      expect(drawn?.includes('rare')).to.equal(isKnown)
+    }
   })
 
   it('lists a page of 100 among 100,000 about as fast as among 1,000, wherever it begins', () => {
