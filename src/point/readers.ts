@@ -4,16 +4,19 @@ import type { ReadableDomain } from '../store/types.ts'
 import type { Connection, IdentifyResult, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 
 /**
- * How identify names the peers that read no record but those of the domain `libp2p-routing-state`. An application
- * that names itself otherwise is known once it has registered.
+ * How those name themselves to identify that read the domain `libp2p-peer-record`, whatever they sign. An application
+ * may choose another name; go-libp2p's is that of the application.
  */
-const ROUTING_STATE_READER = 'rust-libp2p/'
+const PEER_RECORD_READERS = /^(?:js|go|nim|py)-libp2p\b/
+
+/** How those do that read `libp2p-routing-state` alone. */
+const ROUTING_STATE_READERS = /^rust-libp2p\b/
 
 /**
- * What peers read that do not say who they are: those of rust-libp2p may have no identify, and lose the whole
- * listing with one record of the other form. All others identify themselves.
+ * What peers read of whom nothing tells it: those of rust-libp2p may have no identify, or a name of their own, and lose
+ * the whole listing with one record of the other form. All others identify themselves, by name or with a record.
  */
-const UNIDENTIFIED: RecordDomain = 'libp2p-routing-state'
+const UNKNOWN: RecordDomain = 'libp2p-routing-state'
 
 /** Milliseconds: who has had a connection for so long will not say any more who they are. */
 const NEW = 5_000
@@ -48,7 +51,7 @@ export class Readers {
 
   /** Nobody is waited for any more. */
   stop (): void {
-    this.#waiting.forEach(({ settle }) => { settle(UNIDENTIFIED) })
+    this.#waiting.forEach(({ settle }) => { settle(UNKNOWN) })
   }
 
   /** Takes note of the form of a record with which alone a peer has registered: its implementation reads what it signs. */
@@ -65,7 +68,7 @@ export class Readers {
 
   #wait (connection: Connection): MaybePromise<RecordDomain> {
     if (this.#patience === 0 || connection.status !== 'open' || Date.now() - connection.timeline.open >= NEW) {
-      return UNIDENTIFIED
+      return UNKNOWN
     }
 
     const { promise, resolve } = Promise.withResolvers<RecordDomain>()
@@ -75,17 +78,17 @@ export class Readers {
       this.#forms.set(connection, form)
       resolve(form)
     }
-    const timer = setTimeout(settle, this.#patience, UNIDENTIFIED)
+    const timer = setTimeout(settle, this.#patience, UNKNOWN)
     this.#waiting.set(connection, { promise, settle })
-    connection.addEventListener('close', () => { settle(UNIDENTIFIED) }, { once: true })
+    connection.addEventListener('close', () => { settle(UNKNOWN) }, { once: true })
 
     return promise
   }
 
-  readonly #onIdentify = ({ detail: { agentVersion, connection } }: CustomEvent<IdentifyResult>): void => {
+  readonly #onIdentify = ({ detail: { agentVersion, signedPeerRecord, connection } }: CustomEvent<IdentifyResult>): void => {
     // what it pushes later need not say it again
     if (!this.#signers.has(connection) && (agentVersion != null || !this.#forms.has(connection))) {
-      this.#learn(connection, agentVersion?.startsWith(ROUTING_STATE_READER) === true ? 'libp2p-routing-state' : 'libp2p-peer-record')
+      this.#learn(connection, formOfIdentified(agentVersion, signedPeerRecord != null))
     }
   }
 
@@ -93,4 +96,13 @@ export class Readers {
     this.#forms.set(connection, form)
     this.#waiting.get(connection)?.settle(form)
   }
+}
+
+/** @param hasRecord - whether it showed a record of its own, which libp2p takes in the domain `libp2p-peer-record` alone */
+function formOfIdentified (agentVersion = '', hasRecord: boolean): RecordDomain {
+  if (ROUTING_STATE_READERS.test(agentVersion)) {
+    return 'libp2p-routing-state'
+  }
+
+  return hasRecord || PEER_RECORD_READERS.test(agentVersion) ? 'libp2p-peer-record' : UNKNOWN
 }

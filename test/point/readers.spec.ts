@@ -9,29 +9,37 @@ const RUST = 'libp2p-routing-state'
 beforeEach(() => { vi.useFakeTimers({ now: 1_000_000 }) })
 afterEach(() => { vi.useRealTimers() })
 
-function readersOf (patience = 1_000): { readers: Readers, connect: () => Connection, identify: (connection: Connection, agentVersion?: string) => void, close: (connection: Connection) => void } {
+function readersOf (patience = 1_000): { readers: Readers, connect: () => Connection, identify: (connection: Connection, agentVersion?: string, hasRecord?: boolean) => void, close: (connection: Connection) => void } {
   const events = new TypedEventEmitter<Libp2pEvents>()
   const readers = new Readers({ events, patience })
 
   return {
     readers,
     connect: () => Object.assign(new EventTarget(), { status: 'open', timeline: { open: Date.now() } }) as unknown as Connection,
-    identify: (connection, agentVersion) => { events.safeDispatchEvent('peer:identify', { detail: { connection, agentVersion } as any }) },
+    identify: (connection, agentVersion, hasRecord = false) => {
+      const signedPeerRecord = hasRecord ? { addresses: [], seq: 1n } : undefined
+      events.safeDispatchEvent('peer:identify', { detail: { connection, agentVersion, signedPeerRecord } as any })
+    },
     close: connection => { connection.dispatchEvent(new Event('close')) }
   }
 }
 
 describe('who has identified itself', () => {
   it.each([
-    ['rust-libp2p/0.57.1', RUST],
-    ['go-libp2p/0.41.0', PLAIN],
-    ['js-libp2p/3.3.0 node/24', PLAIN],
-    ['my-rust-libp2p/1', PLAIN],
-    [undefined, PLAIN]
-  ])('reads what its implementation does: %s', (agent, form) => {
+    ['rust-libp2p/0.57.1', false, RUST],
+    ['rust-libp2p/0.57.1', true, RUST],
+    ['go-libp2p/0.41.0', false, PLAIN],
+    ['js-libp2p/3.3.0 node/24', false, PLAIN],
+    ['nim-libp2p/0.0.1', false, PLAIN],
+    ['my-js-libp2p/1', false, RUST],
+    ['github.com/example/my-app', true, PLAIN],
+    ['my-app/1', false, RUST],
+    [undefined, true, PLAIN],
+    [undefined, false, RUST]
+  ])('reads what its implementation does: %s, with a record: %s', (agent, hasRecord, form) => {
     const { readers, connect, identify } = readersOf()
     const connection = connect()
-    identify(connection, agent)
+    identify(connection, agent, hasRecord)
 
     expect(readers.formOf(connection)).toBe(form)
     expect(vi.getTimerCount()).toBe(0)
