@@ -674,10 +674,27 @@ describe('protocols that are proposed', () => {
     await until(() => answered().includes('/rendezvous/1.0.0') && answered().split('na').length === 11 && answered().includes('my-app'))
   })
 
-  it('end with one that there is, whatever comes behind it', async () => {
+  it('are twenty at the most, though they end as one that there is', async () => {
     const { connection } = await start({})
-    const lines = discover('\n'.repeat(200))
-    const { answered } = await propose(connection, line('/rendezvous/1.0.0'), framed(lines))
+    const { status } = await propose(connection, ...Array.from({ length: 100 }, () => line('x/rendezvous/1.0.0')))
+
+    await until(() => status() === 'reset')
+  })
+
+  it.each([
+    ['at once', [1, Infinity]],
+    ['cut behind it', [40]],
+    ['cut before it has ended', [30, 35, 100]]
+  ])('end with one that there is, whatever comes behind it: %s', async (_, cuts) => {
+    const { connection } = await start({})
+    const { stream, answered } = await propose(connection)
+    const request = Buffer.concat([line('/rendezvous/1.0.0'), framed(discover('\n'.repeat(200)))])
+    let sent = 0
+
+    for (const end of [...cuts, request.byteLength]) {
+      stream.send(request.subarray(sent, end))
+      sent = Math.min(end, request.byteLength)
+    }
 
     await until(() => answered().includes('\n'.repeat(200)))
   })

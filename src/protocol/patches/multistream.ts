@@ -1,11 +1,14 @@
+import * as varint from 'uint8-varint'
+import { Uint8ArrayList } from 'uint8arraylist'
 import type { Stream } from '@libp2p/interface'
-import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** Protocols that may be proposed on one stream; nobody has as many. */
 const MAX_PROPOSALS = 20
 
-const NEWLINE = 0x0a
-const MAX_PROTOCOL_LENGTH = 1_024
+/** Bytes of a proposal, and of its length: longer ones are refused by multistream itself. */
+const MAX_LENGTH = 1_024
+const MAX_LENGTH_LENGTH = 2
+
 const decoder = new TextDecoder()
 
 /**
@@ -18,6 +21,7 @@ export function boundProposals (stream: Stream, protocols: () => string[]): void
   // there is no event: to listen to messages would be to take them from whoever is to come
   const inside = stream as Stream & { onData?: (data: Uint8Array | Uint8ArrayList) => void }
   const onData = inside.onData?.bind(stream)
+  const unread = new Uint8ArrayList()
   let proposals = 0
 
   if (onData == null) {
@@ -25,35 +29,49 @@ export function boundProposals (stream: Stream, protocols: () => string[]): void
   }
 
   inside.onData = data => {
-    if (stream.protocol !== '') {
-      delete inside.onData
-    } else {
-      proposals += countProposals(data.subarray(), protocols)
+    unread.append(data)
 
-      if (proposals > MAX_PROPOSALS) {
+    for (let proposal = take(unread); proposal != null; proposal = take(unread)) {
+      if (protocols().includes(proposal)) {
+        delete inside.onData
+        break
+      }
+
+      if (++proposals > MAX_PROPOSALS) {
         stream.abort(new Error(`More than ${MAX_PROPOSALS} protocols were proposed`))
         return
       }
+    }
+
+    // what multistream cannot read either is its to refuse
+    if (unread.byteLength > MAX_LENGTH_LENGTH + MAX_LENGTH) {
+      delete inside.onData
     }
 
     onData(data)
   }
 }
 
-/** Each is a line, with its length before it. */
-function countProposals (bytes: Uint8Array, protocols: () => string[]): number {
-  let count = 0
-  let start = 0
+/** Takes the next proposal, if all of it is there: a line, with its length before it. */
+function take (unread: Uint8ArrayList): string | undefined {
+  let length: number
 
-  for (let end = bytes.indexOf(NEWLINE); end !== -1 && count <= MAX_PROPOSALS; end = bytes.indexOf(NEWLINE, start)) {
-    const line = decoder.decode(bytes.subarray(Math.max(start, end - MAX_PROTOCOL_LENGTH), end))
-    count++
-    start = end + 1
-
-    if (protocols().some(protocol => line.endsWith(protocol))) {
-      break
-    }
+  try {
+    length = varint.decode(unread)
+  } catch {
+    // not all of it is there, or it is none
+    return
   }
 
-  return count
+  const start = varint.encodingLength(length)
+
+  if (length > MAX_LENGTH || unread.byteLength < start + length) {
+    return
+  }
+
+  const line = decoder.decode(unread.subarray(start, start + length))
+  unread.consume(start + length)
+
+  // exactly: whatever else it is, multistream refuses, and reads on
+  return line.slice(0, -1)
 }
