@@ -12,6 +12,9 @@ const PEER_RECORD_READERS = /^(?:js|go|nim|py)-libp2p\b/
 /** How those do that read `libp2p-routing-state` alone. */
 const ROUTING_STATE_READERS = /^rust-libp2p\b/
 
+/** The versions of their protocol that implementations of the others give by themselves. rust-libp2p leaves it to the application. */
+const GIVEN_VERSIONS = ['', 'ipfs/0.1.0']
+
 /**
  * What peers read of whom nothing tells it: those of rust-libp2p may have no identify, or a name of their own, and lose
  * the whole listing with one record of the other form. All others identify themselves, by name or with a record.
@@ -85,10 +88,12 @@ export class Readers {
     return promise
   }
 
-  readonly #onIdentify = ({ detail: { agentVersion, signedPeerRecord, connection } }: CustomEvent<IdentifyResult>): void => {
+  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
+    const { agentVersion, connection } = detail
+
     // what it pushes later need not say it again
     if (!this.#signers.has(connection) && (agentVersion != null || !this.#forms.has(connection))) {
-      this.#learn(connection, formOfIdentified(agentVersion, signedPeerRecord != null))
+      this.#learn(connection, formOfIdentified(detail))
     }
   }
 
@@ -98,11 +103,13 @@ export class Readers {
   }
 }
 
-/** @param hasRecord - whether it showed a record of its own, which libp2p takes in the domain `libp2p-peer-record` alone */
-function formOfIdentified (agentVersion = '', hasRecord: boolean): RecordDomain {
+function formOfIdentified ({ agentVersion = '', protocolVersion = '', signedPeerRecord }: IdentifyResult): RecordDomain {
   if (ROUTING_STATE_READERS.test(agentVersion)) {
     return 'libp2p-routing-state'
   }
 
-  return hasRecord || PEER_RECORD_READERS.test(agentVersion) ? 'libp2p-peer-record' : UNKNOWN
+  // libp2p takes a record of the other domain for none
+  const readsPeerRecord = signedPeerRecord != null || PEER_RECORD_READERS.test(agentVersion) || GIVEN_VERSIONS.includes(protocolVersion)
+
+  return readsPeerRecord ? 'libp2p-peer-record' : UNKNOWN
 }

@@ -9,16 +9,15 @@ const RUST = 'libp2p-routing-state'
 beforeEach(() => { vi.useFakeTimers({ now: 1_000_000 }) })
 afterEach(() => { vi.useRealTimers() })
 
-function readersOf (patience = 1_000): { readers: Readers, connect: () => Connection, identify: (connection: Connection, agentVersion?: string, hasRecord?: boolean) => void, close: (connection: Connection) => void } {
+function readersOf (patience = 1_000): { readers: Readers, connect: () => Connection, identify: (connection: Connection, agentVersion?: string, more?: object) => void, close: (connection: Connection) => void } {
   const events = new TypedEventEmitter<Libp2pEvents>()
   const readers = new Readers({ events, patience })
 
   return {
     readers,
     connect: () => Object.assign(new EventTarget(), { status: 'open', timeline: { open: Date.now() } }) as unknown as Connection,
-    identify: (connection, agentVersion, hasRecord = false) => {
-      const signedPeerRecord = hasRecord ? { addresses: [], seq: 1n } : undefined
-      events.safeDispatchEvent('peer:identify', { detail: { connection, agentVersion, signedPeerRecord } as any })
+    identify: (connection, agentVersion, more = {}) => {
+      events.safeDispatchEvent('peer:identify', { detail: { connection, agentVersion, protocolVersion: '/my-app/1', ...more } as any })
     },
     close: connection => { connection.dispatchEvent(new Event('close')) }
   }
@@ -26,20 +25,22 @@ function readersOf (patience = 1_000): { readers: Readers, connect: () => Connec
 
 describe('who has identified itself', () => {
   it.each([
-    ['rust-libp2p/0.57.1', false, RUST],
-    ['rust-libp2p/0.57.1', true, RUST],
-    ['go-libp2p/0.41.0', false, PLAIN],
-    ['js-libp2p/3.3.0 node/24', false, PLAIN],
-    ['nim-libp2p/0.0.1', false, PLAIN],
-    ['my-js-libp2p/1', false, RUST],
-    ['github.com/example/my-app', true, PLAIN],
-    ['my-app/1', false, RUST],
-    [undefined, true, PLAIN],
-    [undefined, false, RUST]
-  ])('reads what its implementation does: %s, with a record: %s', (agent, hasRecord, form) => {
+    ['rust-libp2p/0.57.1', {}, RUST],
+    ['rust-libp2p/0.57.1', { signedPeerRecord: {}, protocolVersion: 'ipfs/0.1.0' }, RUST],
+    ['go-libp2p/0.41.0', {}, PLAIN],
+    ['js-libp2p/3.3.0 node/24', {}, PLAIN],
+    ['nim-libp2p/0.0.1', {}, PLAIN],
+    ['my-js-libp2p/1', {}, RUST],
+    ['github.com/example/my-app', { signedPeerRecord: {} }, PLAIN],
+    ['github.com/example/my-app', { protocolVersion: '' }, PLAIN],
+    ['my-app/1', { protocolVersion: undefined }, PLAIN],
+    ['my-app/1', { protocolVersion: 'ipfs/0.1.0' }, PLAIN],
+    ['my-app/1', {}, RUST],
+    [undefined, {}, RUST]
+  ])('reads what its implementation does: %s, %j', (agent, more, form) => {
     const { readers, connect, identify } = readersOf()
     const connection = connect()
-    identify(connection, agent, hasRecord)
+    identify(connection, agent, more)
 
     expect(readers.formOf(connection)).toBe(form)
     expect(vi.getTimerCount()).toBe(0)
