@@ -64,6 +64,7 @@ class Group<T extends Share> {
     const difference = this.#rank(a) - this.#rank(b)
 
     if (difference !== 0) {
+      // Stryker disable next-line EqualityOperator: it is not 0
       return difference > 0
     }
 
@@ -77,7 +78,7 @@ class Group<T extends Share> {
     const start = this.path.length
     const end = endOfSegment(network, this.path)
 
-    // Stryker disable next-line ConditionalExpression: what is found by the index is found by the keys
+    // Stryker disable next-line ConditionalExpression,BlockStatement: what is found by the index is found by the keys
     if (this.#index != null) {
       return this.#index.get(network.slice(start, end))
     }
@@ -106,9 +107,9 @@ class Group<T extends Share> {
     } else if (this.children.length > INDEXED_FROM && name.length > this.path.length) {
       this.#index = new Map(this.children.map(child => [this.#segmentOf(child), child]))
     }
-    // Stryker restore ConditionalExpression,EqualityOperator,LogicalOperator
   }
 
+  // Stryker restore ConditionalExpression,EqualityOperator,LogicalOperator
   /** Puts a child in the place of another that stands for the same. */
   exchange (old: Group<T> | T, child: Group<T> | T): void {
     this.#put(child, old.place, this.#keys[old.place] as number)

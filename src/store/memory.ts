@@ -248,7 +248,7 @@ export class MemoryStore implements RegistrationStore {
     const { namespace, peer, network } = registration
     const bytes = bytesOf(registration)
 
-    // Stryker disable next-line ConditionalExpression: where nothing is in the way, nobody makes room, which is just found later
+    // Stryker disable next-line ConditionalExpression,BlockStatement: where nothing is in the way, nobody makes room, which is just found later
     if (!this.#isFull(namespace, peer, bytes, limits)) {
       return []
     }

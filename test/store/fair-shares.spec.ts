@@ -211,6 +211,7 @@ describe('FairShares', () => {
       expect(shares.victim(nameOf(300), 1)).to.equal(second)
       expect(shares.victim(nameOf(200), 1)).to.equal(undefined)
       expect(shares.isLighter(nameOf(199), nameOf(200), 0)).to.equal(true)
+      expect(shares.isLighter(nameOf(300), nameOf(10), 0)).to.equal(true)
       shares.replace(second, share(nameOf(200), 3))
       expect(shares.isLighter(nameOf(199), nameOf(200), 2)).to.equal(true)
       all.forEach(share => { shares.remove(share) })
@@ -251,6 +252,7 @@ describe('FairShares', () => {
     expect(shares.isLighter('1/2/1', '1/2/2', 0)).to.equal(false)
     expect(shares.isLighter('1/3/1', '1/1/1', 2)).to.equal(true)
     expect(shares.isLighter('1/3/1', '1/1/1', 3)).to.equal(false)
+    expect(sharesOf('1/1/1').isLighter('2/1/1', '1/1/1', 0)).to.equal(true)
     expect(shares.isLighter('relay', 'relay', -1)).to.equal(true)
   })
 
