@@ -212,6 +212,17 @@ describe('memoryStore', () => {
       expect(makesRoom(store)).to.equal('honest')
     })
 
+    it('counts for the one who has least in any number of them, as soon as that one is there', () => {
+      const store = crowded()
+
+      for (let i = 0; i < 20; i++) {
+        register(store, `honest-${i}`, 'attacker', { network: '203.0/113/1' })
+        register(store, `honest-${i}`, 'honest', { network: `10.${i}/0/1` })
+      }
+
+      expect(displaced(register(store, 'new', 'newcomer', { network: '192.0/2/1', limits: { ...limits, maxNamespaces: 24 } }))).to.deep.equal(['attacker in honest'])
+    })
+
     it('goes on counting for the same while one of its peers is there', () => {
       const store = crowded()
       register(store, 'honest', 'honest', { network: '10.0/0/1' })
@@ -220,6 +231,23 @@ describe('memoryStore', () => {
 
       expect(makesRoom(store)).to.equal('attacked-3')
     })
+  })
+
+  it('looks at all who are in a namespace for eight of them at the most, before a newcomer is refused', () => {
+    for (const [count, first] of [[7, ['attacker in attacked-3']], [8, ['maxNamespaces']]] as const) {
+      const store = new MemoryStore()
+      const limits = { ...NO_LIMITS, maxNamespaces: count + 3 }
+      const names = Array.from({ length: count }, (_, i) => `honest-${i}`)
+      ;['attacked-1', 'attacked-2', 'attacked-3'].forEach(name => register(store, name, 'attacker', { network: '203.0/113/1' }))
+
+      for (const [i, name] of names.entries()) {
+        Array.from({ length: 9 }, (_, j) => register(store, name, `attacker-${j}`, { network: '203.0/113/1' }))
+        register(store, name, 'honest', { network: `10.${i}/0/1` })
+      }
+
+      expect(displaced(register(store, 'new', 'newcomer', { network: '192.0/2/1', limits }))).to.deep.equal(first)
+      expect(displaced(register(store, 'newer', 'newcomer', { network: '198.51/100/1', limits }))[0]).to.match(/^attacker in attacked/)
+    }
   })
 
   it('draws a sample from among what is alive, and removes what is not', () => {
