@@ -20,6 +20,7 @@ import { PointMetrics } from './metrics.ts'
 import { NearLimits } from './near-limits.ts'
 import { networkRule } from './network-of.ts'
 import { Pace } from './pace.ts'
+import { listInOnePass } from './patches/connections.ts'
 import { pointSettings } from './settings.ts'
 import { Readers } from './readers.ts'
 import { run, wait } from './steps.ts'
@@ -94,6 +95,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #expiring: Promise<void> | undefined
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #unpatch = (): void => {}
 
   constructor (components: RendezvousPointComponents, init: RendezvousPointInit = {}) {
     super()
@@ -196,6 +198,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       throw err
     }
 
+    this.#unpatch = listInOnePass(this.#components.connectionManager)
     this.#components.events.addEventListener('connection:open', this.#onConnection)
     this.#fairConnections?.start()
     this.#livePeers?.start()
@@ -232,6 +235,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     if (this.#isStarted) {
       this.#isStarted = false
       this.#allowance?.clear()
+      this.#unpatch()
       await this.#store.stop?.()
     }
   }
@@ -297,16 +301,21 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#log('closed a connection of %p, because there are too many from where it comes', connection.remotePeer)
   }
 
-  readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    const outbox = this.#outbox(stream, connection)
-    const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
-    this.#streams.add(inbound)
-    await this.#serve(stream, connection, async () => inbound.serve())
-    this.#streams.delete(inbound)
+  /**
+   * Neither handler returns a promise: libp2p would wait for it, and keep all that the negotiation of the protocol has
+   * left for as long as the stream is open.
+   */
+  readonly #onStream = (stream: Stream, connection: Connection): void => {
+    this.#serve(stream, connection, async outbox => {
+      const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
+      this.#streams.add(inbound)
+
+      return inbound.serve().finally(() => { this.#streams.delete(inbound) })
+    }).catch(err => { stream.abort(err) })
   }
 
-  readonly #onWatchStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    await this.#serve(stream, connection, async () => this.#watch?.serve(stream, connection, this.#outbox(stream, connection)))
+  readonly #onWatchStream = (stream: Stream, connection: Connection): void => {
+    this.#serve(stream, connection, async outbox => this.#watch?.serve(stream, connection, outbox)).catch(err => { stream.abort(err) })
   }
 
   #outbox (stream: Stream, connection: Connection): Outbox {
@@ -316,12 +325,12 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   /** Serves a stream for as long as it keeps to the rules. */
-  async #serve (stream: Stream, connection: Connection, serve: () => Promise<void>): Promise<void> {
+  async #serve (stream: Stream, connection: Connection, serve: (outbox: Outbox) => Promise<void>): Promise<void> {
     const peer = connection.remotePeer
 
     try {
       this.#admit(connection)
-      await serve()
+      await serve(this.#outbox(stream, connection))
       this.#log.trace('a stream of %p was closed', peer)
     } catch (err: any) {
       stream.abort(err)

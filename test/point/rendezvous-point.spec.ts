@@ -3,12 +3,14 @@ import { TypedEventEmitter } from 'main-event'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rendezvousPoint } from '../../src/point/index.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { FakeStream } from '../fixtures/fake-stream.ts'
 import { identity } from '../fixtures/records.ts'
 import { NOW } from '../fixtures/requests.ts'
 import { ORIGIN } from '../fixtures/origin.ts'
 import type { RendezvousPoint } from '../../src/point/rendezvous-point.ts'
 import type { RendezvousPointInit } from '../../src/point/types.ts'
 import type { RegistrationStore } from '../../src/store/types.ts'
+import type { Connection, StreamHandler } from '@libp2p/interface'
 
 const HOUR = 60 * 60 * 1000
 const NO_LIMITS = { maxRegistrationsPerPeer: Infinity, maxRegistrationsPerNamespace: Infinity, maxNamespaces: Infinity, maxRegistrations: Infinity, maxBytes: Infinity }
@@ -80,6 +82,22 @@ describe('starting and stopping', () => {
 
     expect(point.isStarted()).toBe(false)
     expect(calls).toEqual(['store.start', 'handle /rendezvous/1.0.0', 'handle /rendezvous/watch/1.0.0', 'unhandle /rendezvous/1.0.0', 'unhandle /rendezvous/watch/1.0.0', 'store.stop'])
+  })
+
+  // it would wait for one for as long as the stream is open, and keep what the negotiation has left
+  it('gives libp2p no promise for a stream', async () => {
+    const handlers: StreamHandler[] = []
+    const { point } = pointWith({}, {}, { handle: async (protocol: string, handler: StreamHandler) => { handlers.push(handler) } })
+    await point.start()
+    const connection = { ...ORIGIN, remotePeer: (await identity()).peerId, streams: [], status: 'open' } as unknown as Connection
+
+    expect(handlers).toHaveLength(2)
+
+    for (const handler of handlers) {
+      expect(handler(new FakeStream().asStream, connection)).toBeUndefined()
+    }
+
+    await point.stop()
   })
 
   it('answers another protocol when it is told to', async () => {
