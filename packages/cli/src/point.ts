@@ -1,8 +1,6 @@
-import { noise } from '@libp2p/noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { persistentStore, rendezvousPoint } from 'libp2p-rendezvous'
@@ -13,6 +11,9 @@ import { describe, Failure, UsageError } from './failures.ts'
 import { serveHealth } from './http.ts'
 import { DIRECTORY, PROGRAM, quote } from './invocation.ts'
 import { impatient } from './patches/keep-alive.ts'
+import { noiseThatKeepsKeys } from './patches/noise.ts'
+import { signWithOneKeyObject } from './patches/private-key.ts'
+import { gatheringTcp } from './patches/tcp.ts'
 import { hardenedWebSockets } from './patches/web-sockets.ts'
 import { hardenedYamux } from './patches/yamux.ts'
 import { inFlags, lifetimes, pointInit } from './point-init.ts'
@@ -135,10 +136,10 @@ async function createNode (values: Values, listen: string[], privateKey: Private
   try {
     return await createLibp2p({
       start: false,
-      privateKey,
+      privateKey: signWithOneKeyObject(privateKey),
       addresses: { listen, announce: announce.map(String) },
-      transports: [tcp(), hardenedWebSockets()],
-      connectionEncrypters: [noise()],
+      transports: [gatheringTcp(), hardenedWebSockets()],
+      connectionEncrypters: [noiseThatKeepsKeys()],
       streamMuxers: [impatient(hardenedYamux({ keepAliveInterval: keepAlive(init) }), SILENCE)],
       connectionManager: {
         maxConnections: values.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
