@@ -1,6 +1,8 @@
 //! rust-libp2p as a rendezvous point or as a client of one, driven over standard input and output.
 //! The commands and their answers are described in interop/README.md.
 
+mod load;
+
 use std::{error::Error, time::Duration};
 
 use futures::StreamExt;
@@ -16,7 +18,7 @@ use libp2p::{
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -56,7 +58,8 @@ async fn main() -> Result<()> {
     match args.next().as_deref() {
         Some("server") => serve(args.collect()).await,
         Some("client") => drive(args.next().ok_or("the point's address is missing")?, args.collect()).await,
-        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS [--identify at-once|late|never] [--listen]".into()),
+        Some("load") => load::load(args.next().ok_or("the point's address is missing")?, args.collect()).await,
+        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS [--identify at-once|late|never] [--listen] | load ADDRESS [echo] [register] [watch]".into()),
     }
 }
 
