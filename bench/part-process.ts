@@ -1,6 +1,6 @@
 import type { Part, PartMessage } from './part.ts'
 
-/** Runs the part that the first argument names, and reports to the process that started this one. */
+/** Runs the part that the first argument names, at the sizes of the second, and reports to the process that started this one. */
 const { part } = await import(`./parts/${process.argv[2]}.ts`) as { part: Part }
 
 const send = (message: PartMessage): void => {
@@ -19,7 +19,7 @@ await part({
   progress: value => { send({ type: 'progress', value }) },
   row: value => { send({ type: 'row', value }) },
   note: value => { send({ type: 'note', value }) }
-})
+}, process.argv[3] == null ? {} : { sizes: process.argv[3].split(',').map(Number) })
 
 if (process.connected) {
   process.disconnect()

@@ -9,9 +9,15 @@ export interface Report {
   note: (text: string) => void
 }
 
+/** What is asked for on the command line. */
+export interface PartOptions {
+  /** Connections to hold, ascending: of the part city. */
+  sizes?: number[]
+}
+
 /** One part of the benchmark: it runs in a process of its own. */
 export interface Part {
-  (report: Report): Promise<void>
+  (report: Report, options?: PartOptions): Promise<void>
 }
 
 /** The parts in the order in which they run, with the headings of their tables. */
@@ -24,6 +30,7 @@ export const parts = {
   handler: 'The handler: request bytes to response bytes',
   network: 'End to end: TCP, Noise and Yamux on loopback, the point in its own process',
   watch: 'Watching: a thousand in processes of their own',
+  city: 'A city: thousands who are connected, registered and watching',
   rust: 'The rust-libp2p server, driven by the same client'
 } as const
 

@@ -18,6 +18,7 @@ parts: ${Object.keys(parts).join(', ')} (all when none is named)
 
   --json    print one JSON object for each row instead of the tables
   --plot    draw bench/cost.svg from the rows of the parts store and persistent
+  --sizes   connections that the part city holds, such as 100,1000,5000,15000
   --update  write the tables into bench/README.md
 `
 
@@ -35,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     plot: { type: 'boolean', default: false },
     update: { type: 'boolean', default: false },
+    sizes: { type: 'string' },
     help: { type: 'boolean', default: false }
   }
 })
@@ -79,7 +81,7 @@ async function main (names: PartName[]): Promise<void> {
 /** Runs a part in a process of its own, so that none inherits another's heap or compiled code. */
 async function runPart (part: PartName): Promise<Outcome> {
   const outcome: Outcome = { part, rows: [], notes: [], failed: false }
-  const child = fork(new URL('part-process.ts', import.meta.url), [part], { execArgv: ['--expose-gc'] })
+  const child = fork(new URL('part-process.ts', import.meta.url), [part, ...(options.sizes == null ? [] : [options.sizes])], { execArgv: ['--expose-gc'] })
 
   child.on('message', (message: PartMessage) => {
     switch (message.type) {

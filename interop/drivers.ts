@@ -162,6 +162,10 @@ export class Driver {
     return driver
   }
 
+  get pid (): number | undefined {
+    return this.#child.pid
+  }
+
   async do (cmd: string, args: Record<string, unknown> = {}, timeout = ANSWER_TIMEOUT): Promise<Answer> {
     this.#child.stdin?.write(`${JSON.stringify({ cmd, ...args })}\n`)
 

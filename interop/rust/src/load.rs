@@ -88,8 +88,18 @@ pub async fn load(address: String, deeds: Vec<String>) -> Result<()> {
                 let mut started = 0;
                 while error.is_none() && (started < count || !arriving.is_empty()) {
                     if started < count && arriving.len() < together {
-                        let namespace = format!("{}-{}", text(&command, "ns").unwrap_or_default(), index / crowd);
-                        arriving.push(join(address.clone(), index, namespace, wanted, lost.clone()));
+                        let namespace = format!(
+                            "{}-{}",
+                            text(&command, "ns").unwrap_or_default(),
+                            index / crowd
+                        );
+                        arriving.push(join(
+                            address.clone(),
+                            index,
+                            namespace,
+                            wanted,
+                            lost.clone(),
+                        ));
                         index += 1;
                         started += 1;
                         continue;
@@ -140,7 +150,8 @@ async fn join(
     let begin = Instant::now();
     tokio::spawn(async move {
         let mut arrived = Some(arrived);
-        if let Err(error) = stay(address, index, namespace, deeds, &mut arrived, &mut leaving).await {
+        if let Err(error) = stay(address, index, namespace, deeds, &mut arrived, &mut leaving).await
+        {
             let error = format!("member {index}: {error}");
             match arrived {
                 Some(arrived) => drop(arrived.send(Err(error))),
@@ -170,17 +181,19 @@ async fn stay(
     swarm.dial(address)?;
     let mut point = None;
     let (mut identified, mut was_identified) = (false, false);
-    let mut deed: Option<BoxFuture<Result<Vec<Stream>>>> = None;
-    // They stay open, and what comes on them is read.
-    let mut streams: Vec<Stream> = Vec::new();
-    let mut sink = [0; 4096];
+    let mut deed: Option<BoxFuture<Result<Open>>> = None;
+    // What comes on those that are open is read. A point may close one on which it is asked; the others it may not.
+    let (mut asking, mut told): (Option<Stream>, Option<Stream>) = (None, None);
+    let (mut answers, mut news) = ([0; 64], [0; 4096]);
     loop {
         if deed.is_none() && arrived.is_some() && identified && was_identified {
             let (Some(point), key, namespace) = (point, key.clone(), namespace.clone()) else {
                 return Err("identified, and not connected".into());
             };
             let mut control = control.clone();
-            deed = Some(async move { act(&mut control, point, &key, &namespace, deeds).await }.boxed());
+            deed = Some(
+                async move { act(&mut control, point, &key, &namespace, deeds).await }.boxed(),
+            );
         }
         tokio::select! {
             event = swarm.select_next_some() => match event {
@@ -193,17 +206,18 @@ async fn stay(
                 _ => {}
             },
             done = async { match deed.as_mut() { Some(deed) => deed.await, None => futures::future::pending().await } } => {
-                streams = done?;
+                (asking, told) = done?;
                 deed = None;
                 if let Some(arrived) = arrived.take() {
                     let _ = arrived.send(Ok(()));
                 }
             }
-            read = async { match streams.last_mut() { Some(stream) => stream.read(&mut sink).await, None => futures::future::pending().await } } => {
-                if read? == 0 {
-                    return Err("the point closed a stream".into());
-                }
-            }
+            read = read_from(asking.as_mut(), &mut answers) => if !matches!(read, Ok(1..)) {
+                asking = None;
+            },
+            read = read_from(told.as_mut(), &mut news) => if read? == 0 {
+                return Err("the point closed a stream".into());
+            },
             _ = &mut *leaving => return Ok(()),
         }
     }
@@ -216,34 +230,55 @@ fn member(key: &Keypair, source: Ipv4Addr) -> Result<Swarm<Member>> {
         .multiplex(yamux::Config::default())
         .boxed();
     let behaviour = Member {
-        identify: identify::Behaviour::new(identify::Config::new("/interop/1.0.0".into(), key.public())),
+        identify: identify::Behaviour::new(identify::Config::new(
+            "/interop/1.0.0".into(),
+            key.public(),
+        )),
         stream: libp2p_stream::Behaviour::new(),
     };
-    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(3_600));
-    Ok(Swarm::new(transport, behaviour, key.public().to_peer_id(), config))
+    let config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(Duration::from_secs(3_600));
+    Ok(Swarm::new(
+        transport,
+        behaviour,
+        key.public().to_peer_id(),
+        config,
+    ))
 }
 
-/// Returns what stays open, what the point goes on writing to last.
+/// Of no stream nothing comes.
+async fn read_from(stream: Option<&mut Stream>, bytes: &mut [u8]) -> io::Result<usize> {
+    match stream {
+        Some(stream) => stream.read(bytes).await,
+        None => futures::future::pending().await,
+    }
+}
+
+/// What stays open: the stream on which the point is asked, and the one on which it tells.
+type Open = (Option<Stream>, Option<Stream>);
+
 async fn act(
     control: &mut libp2p_stream::Control,
     point: PeerId,
     key: &Keypair,
     namespace: &str,
     deeds: Deeds,
-) -> Result<Vec<Stream>> {
-    let mut streams = Vec::new();
+) -> Result<Open> {
+    let (mut asking, mut told) = (None, None);
     if deeds.echo {
         let mut stream = control.open_stream(point, ECHO).await?;
         let mut bytes = [0; ECHO_SIZE];
         stream.write_all(&bytes).await?;
         stream.flush().await?;
         stream.read_exact(&mut bytes).await?;
-        streams.push(stream);
+        told = Some(stream);
     }
     if deeds.register {
         let mut stream = control.open_stream(point, RENDEZVOUS).await?;
         let addresses = vec!["/ip4/192.0.2.1/tcp/4001".parse()?];
-        let record = PeerRecord::new(key, addresses)?.to_signed_envelope().into_protobuf_encoding();
+        let record = PeerRecord::new(key, addresses)?
+            .to_signed_envelope()
+            .into_protobuf_encoding();
         let mut register = bytes_field(1, namespace.as_bytes());
         register.extend(bytes_field(2, &record));
         // The type REGISTER is 0, and stands first.
@@ -254,9 +289,13 @@ async fn act(
         // RegisterResponse is field 3, and its status, field 1, is OK, 0.
         let response = field(&answer, 3).ok_or("no answer to a REGISTER")?;
         if !matches!(response, [8, 0, ..] | []) {
-            return Err(format!("a REGISTER was refused: {}", String::from_utf8_lossy(response)).into());
+            return Err(format!(
+                "a REGISTER was refused: {}",
+                String::from_utf8_lossy(response)
+            )
+            .into());
         }
-        streams.push(stream);
+        asking = Some(stream);
     }
     if deeds.watch {
         let mut stream = control.open_stream(point, WATCH).await?;
@@ -269,9 +308,9 @@ async fn act(
         for _ in 0..2 {
             read_message(&mut stream).await?;
         }
-        streams.push(stream);
+        told = Some(stream);
     }
-    Ok(streams)
+    Ok((asking, told))
 }
 
 async fn write_message(stream: &mut Stream, message: &[u8]) -> Result<()> {
@@ -344,7 +383,12 @@ fn field(mut message: &[u8], number: u8) -> Option<&[u8]> {
 /// Each from an address of its own, in 250 networks, as a crowd comes.
 fn source(index: u64) -> Ipv4Addr {
     let [network, host] = [index % 250, index / 250];
-    Ipv4Addr::new(127, 1 + network as u8, (host / 250) as u8, 1 + (host % 250) as u8)
+    Ipv4Addr::new(
+        127,
+        1 + network as u8,
+        (host / 250) as u8,
+        1 + (host % 250) as u8,
+    )
 }
 
 /// TCP that dials from an address of this machine, which libp2p's has no option for.
@@ -356,7 +400,11 @@ impl Transport for From {
     type ListenerUpgrade = futures::future::Pending<io::Result<Self::Output>>;
     type Dial = BoxFuture<'static, io::Result<Self::Output>>;
 
-    fn listen_on(&mut self, _: ListenerId, address: Multiaddr) -> std::result::Result<(), TransportError<io::Error>> {
+    fn listen_on(
+        &mut self,
+        _: ListenerId,
+        address: Multiaddr,
+    ) -> std::result::Result<(), TransportError<io::Error>> {
         Err(TransportError::MultiaddrNotSupported(address))
     }
 
@@ -364,9 +412,14 @@ impl Transport for From {
         false
     }
 
-    fn dial(&mut self, address: Multiaddr, _: DialOpts) -> std::result::Result<Self::Dial, TransportError<io::Error>> {
+    fn dial(
+        &mut self,
+        address: Multiaddr,
+        _: DialOpts,
+    ) -> std::result::Result<Self::Dial, TransportError<io::Error>> {
         let mut parts = address.iter();
-        let (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) = (parts.next(), parts.next()) else {
+        let (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) = (parts.next(), parts.next())
+        else {
             return Err(TransportError::MultiaddrNotSupported(address));
         };
         let from = self.0;
@@ -375,12 +428,17 @@ impl Transport for From {
             socket.set_reuseaddr(true)?;
             socket.set_nodelay(true)?;
             socket.bind(SocketAddr::V4(SocketAddrV4::new(from, 0)))?;
-            Ok(tcp::tokio::TcpStream(socket.connect((ip, port).into()).await?))
+            Ok(tcp::tokio::TcpStream(
+                socket.connect((ip, port).into()).await?,
+            ))
         }
         .boxed())
     }
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
+    fn poll(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
         Poll::Pending
     }
 }
