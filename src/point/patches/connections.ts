@@ -8,7 +8,7 @@ const LIBP2P_MANAGER = '@libp2p/connection-manager'
  * The connection manager of libp2p 3 lists its connections by adding one peer's after the other to a list that it
  * copies each time. It does so twice for each new connection: before it is accepted, and to find out whether there are
  * too many. With ten thousand that takes longer than all else about a connection. This lists the same in one pass
- * (docs/upstream/libp2p-connection-manager.md), and is for until libp2p does.
+ * (docs/upstream/js-libp2p-connection-manager.md), and is for until libp2p does.
  *
  * Any other connection manager, and one that somebody else has changed, is left alone.
  *

@@ -5,7 +5,7 @@ import type { KeyObject } from 'node:crypto'
 /**
  * @libp2p/noise 17 makes key objects out of bytes anew for each of the three agreements of a handshake, also of its own
  * static key, and throws away the one that it has just generated. These keep them for as long as the bytes are.
- * To be dropped when it does.
+ * To be dropped when it does (docs/upstream/js-libp2p-keys.md).
  */
 
 /** What is before a raw X25519 key in the form that node:crypto reads. */

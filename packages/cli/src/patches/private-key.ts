@@ -5,7 +5,7 @@ import type { PrivateKey } from '@libp2p/interface'
 /**
  * @libp2p/crypto 5 makes a key object out of a private key's bytes for each signature, which takes longer than to sign;
  * a node signs twice for each newcomer, in the handshake and to identify itself. This makes it once. To be dropped when
- * the library does.
+ * the library does (docs/upstream/js-libp2p-keys.md).
  *
  * @returns the same key; one that is not Ed25519 unchanged
  */

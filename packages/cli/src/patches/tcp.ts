@@ -3,10 +3,10 @@ import type { MultiaddrConnection } from '@libp2p/interface'
 
 /**
  * @libp2p/tcp 11 hands each piece of what is to be sent to the operating system by itself: of every message the length
- * that Noise puts before it, and then the rest, and of a newcomer's handshake and streams some eighty pieces. These
- * calls are a third of the processor time that a newcomer takes. What is sent in one go of the event loop goes out
+ * that Noise puts before it, and then the rest; thirty bytes each, and more than thirty of them for a newcomer that only
+ * says who it is. These calls are the largest item of what it costs. What is sent in one go of the event loop goes out
  * together here, and no later than the last of it would have. To be dropped when the transport does the like
- * (docs/upstream/libp2p-tcp.md).
+ * (docs/upstream/js-libp2p-tcp.md).
  */
 
 interface GatheringSocket {
