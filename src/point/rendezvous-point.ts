@@ -306,16 +306,17 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
    * left for as long as the stream is open.
    */
   readonly #onStream = (stream: Stream, connection: Connection): void => {
-    this.#serve(stream, connection, async outbox => {
-      const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
-      this.#streams.add(inbound)
-
-      return inbound.serve().finally(() => { this.#streams.delete(inbound) })
-    }).catch(err => { stream.abort(err) })
+    const outbox = this.#outbox(stream, connection)
+    const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
+    this.#streams.add(inbound)
+    this.#serve(stream, connection, async () => inbound.serve())
+      .catch(err => { stream.abort(err) })
+      .finally(() => { this.#streams.delete(inbound) })
   }
 
   readonly #onWatchStream = (stream: Stream, connection: Connection): void => {
-    this.#serve(stream, connection, async outbox => this.#watch?.serve(stream, connection, outbox)).catch(err => { stream.abort(err) })
+    this.#serve(stream, connection, async () => this.#watch?.serve(stream, connection, this.#outbox(stream, connection)))
+      .catch(err => { stream.abort(err) })
   }
 
   #outbox (stream: Stream, connection: Connection): Outbox {
@@ -325,12 +326,12 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   }
 
   /** Serves a stream for as long as it keeps to the rules. */
-  async #serve (stream: Stream, connection: Connection, serve: (outbox: Outbox) => Promise<void>): Promise<void> {
+  async #serve (stream: Stream, connection: Connection, serve: () => Promise<void>): Promise<void> {
     const peer = connection.remotePeer
 
     try {
       this.#admit(connection)
-      await serve(this.#outbox(stream, connection))
+      await serve()
       this.#log.trace('a stream of %p was closed', peer)
     } catch (err: any) {
       stream.abort(err)

@@ -1,4 +1,5 @@
 import { defaultLogger } from '@libp2p/logger'
+import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rendezvousPoint } from '../../src/point/index.ts'
@@ -89,7 +90,7 @@ describe('starting and stopping', () => {
     const handlers: StreamHandler[] = []
     const { point } = pointWith({}, {}, { handle: async (protocol: string, handler: StreamHandler) => { handlers.push(handler) } })
     await point.start()
-    const connection = { ...ORIGIN, remotePeer: (await identity()).peerId, streams: [], status: 'open' } as unknown as Connection
+    const connection = { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/1'), remotePeer: (await identity()).peerId, streams: [], status: 'open' } as unknown as Connection
 
     expect(handlers).toHaveLength(2)
 
