@@ -319,16 +319,20 @@ describe('a client that is live', () => {
     const asked = allEvents(point.services.point, 'discover:served')
     const refreshed = allEvents(point.services.point, 'registration:refreshed')
     const node = await start([point], { namespaces: ['one', 'two'] })
-    const watching = (): number => point.getConnections().flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === WATCH_PROTOCOL).length
+    const watching = (): number => point.getConnections(node.peerId).flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === WATCH_PROTOCOL).length
     await expect.poll(() => [node.services.rendezvous.registrations.length, watching()]).toEqual([2, 1])
+    // it is told of somebody by the point, which is not asked from then on
+    await Promise.all([nextEvent(node.services.rendezvous, 'peer'), start([point], { namespaces: ['one'] })])
     // what was asked before the point was known to tell is not about its return
     asked.splice(0)
+    const before = [...node.getConnections(), ...point.getConnections(node.peerId)]
     kill(node)
+    await expect.poll(() => before.filter(({ status }) => status === 'open').length).toBe(0)
     await node.dial(point.getMultiaddrs())
     await expect.poll(() => openStreams(node).length).toBeGreaterThan(0)
     await expect.poll(watching).toBe(1)
 
-    expect([asked, refreshed]).toEqual([[], []])
+    expect([asked.filter(({ peer }) => node.peerId.equals(peer)), refreshed]).toEqual([[], []])
     expect(node.services.rendezvous.registrations).toHaveLength(2)
   })
 
