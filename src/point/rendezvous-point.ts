@@ -142,6 +142,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         log: this.#log,
         metrics: this.#metrics,
         livePeers: this.#livePeers,
+        networkOf: this.#networkOf,
         now: () => this.#clock.now,
         reads: connection => this.#readers?.formOf(connection),
         excess: connection => this.#excess(connection, this.#stopping.signal),

@@ -218,7 +218,8 @@ export interface RendezvousPointInit {
   maxSubscriptionsPerConnection?: number
 
   /**
-   * Namespaces that all peers may watch together, each counted for each of them. One more is refused with
+   * Namespaces that all peers may watch together, each counted for each of them. They are shared fairly between
+   * networks: one more takes the place of the youngest of the network that has most, or is refused; either is told by
    * E_UNAVAILABLE.
    *
    * @default 100_000

@@ -11,13 +11,15 @@ import type { Steps } from '../steps.ts'
 import type { Outbox } from '../unsent.ts'
 import type { ErrorStatus } from '../../protocol/errors.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
-import type { Stream } from '@libp2p/interface'
+import type { Share } from '../../store/fair-shares.ts'
+import type { Connection, Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
-/** One namespace that a client watches, and how far it has been told. */
-export interface StreamSubscription extends Subscription {
+/** One namespace that a client watches, and how far it has been told: one of those that share `maxSubscriptions`. */
+export interface StreamSubscription extends Subscription, Share {
   readonly id: number
   readonly stream: WatchStream
+  readonly connection: Connection
   /** Whether the client reads records of both forms. */
   readonly bothForms: boolean
   /** Where the listing stands that the client has been told; undefined at its beginning. */

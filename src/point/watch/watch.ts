@@ -1,4 +1,5 @@
 import { Status } from '../../protocol/errors.ts'
+import { FairShares, UNSHARED } from '../../store/fair-shares.ts'
 import { ask, checkAuthorized, checkCookie, checkNamespace, Refusal } from '../checks.ts'
 import { run, wait } from '../steps.ts'
 import { asStreamEnded } from '../inbound-stream.ts'
@@ -13,12 +14,13 @@ import type { EncodedNews } from './update.ts'
 import type { StreamSubscription, Told } from './watch-stream.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
 import type { RecordDomain } from '../../protocol/peer-record.ts'
+import type { Network } from '../../store/fair-shares.ts'
 import type { RegistrationStore } from '../../store/types.ts'
 import type { PointMetrics } from '../metrics.ts'
 import type { Pace } from '../pace.ts'
 import type { PointSettings } from '../settings.ts'
 import type { Steps } from '../steps.ts'
-import type { Authorize } from '../types.ts'
+import type { Authorize, Origin } from '../types.ts'
 import type { Outbox } from '../unsent.ts'
 import type { Connection, Logger, PeerId, Stream } from '@libp2p/interface'
 
@@ -52,6 +54,7 @@ export interface WatchInit {
   metrics: Pick<PointMetrics, 'wokenUp' | 'updated'>
   /** Absent: who says that they are live is not heard. */
   livePeers: Pick<LivePeers, 'say' | 'isLive'> | undefined
+  networkOf: (origin: Origin) => Network
   /** The time, in milliseconds since the epoch. */
   now: () => number
   /** The only form of records that a client reads that does not say it reads both; a promise while it is not known. */
@@ -83,7 +86,8 @@ export class Watch {
   /** By peer. */
   readonly #streams = new Map<string, Set<WatchStream>>()
   readonly #connections = new Map<Connection, number>()
-  #total = 0
+  /** All subscriptions: who makes room for whom. */
+  readonly #shares = new FairShares<StreamSubscription>()
   /** What was last found out while many are told. */
   #last: Shared | undefined
   /** Until then other work has its turn, after all that was told. */
@@ -99,7 +103,7 @@ export class Watch {
 
   /** Subscriptions that stand. */
   get size (): number {
-    return this.#total
+    return this.#shares.count
   }
 
   /** Ends all streams: one that stayed open would look as if nothing happened. */
@@ -141,7 +145,7 @@ export class Watch {
       throw asStreamEnded(err)
     } finally {
       outbox.settle()
-      watcher.subscriptions.forEach(subscription => { this.#end(subscription, connection) })
+      watcher.subscriptions.forEach(subscription => { this.#end(subscription) })
       ofPeer.delete(watcher)
 
       if (ofPeer.size === 0) {
@@ -164,7 +168,7 @@ export class Watch {
 
     switch (request.type) {
       case 'subscribe': this.#subscribe(stream, connection, request, excess); break
-      case 'unsubscribe': this.#unsubscribe(stream, connection, request.id); break
+      case 'unsubscribe': this.#unsubscribe(stream, request.id); break
       case 'presence': yield * this.#say(stream, connection, request.live); break
       default:
     }
@@ -190,7 +194,7 @@ export class Watch {
     const before = stream.subscriptions.get(id)
 
     if (before != null) {
-      this.#end(before, connection)
+      this.#end(before)
     }
 
     try {
@@ -202,8 +206,12 @@ export class Watch {
       const namespace = checkNamespace(ns, this.#init.settings.maxNamespaceLength)
       const cursor = cookie == null ? undefined : checkCookie(cookie, namespace)
       const subscription: StreamSubscription = {
+        ...UNSHARED,
+        network: this.#init.networkOf(connection),
+        weight: 1,
         id,
         stream,
+        connection,
         bothForms,
         namespace,
         cursor,
@@ -215,6 +223,8 @@ export class Watch {
         resync: cursor != null
       }
 
+      this.#makeRoom(subscription.network)
+      this.#shares.add(subscription)
       stream.add(subscription)
       this.#count(connection, 1)
 
@@ -228,32 +238,51 @@ export class Watch {
     }
   }
 
-  #unsubscribe (stream: WatchStream, connection: Connection, id: number): void {
+  #unsubscribe (stream: WatchStream, id: number): void {
     const subscription = stream.subscriptions.get(id)
 
     if (subscription != null) {
-      this.#end(subscription, connection)
+      this.#end(subscription)
     }
   }
 
   /** @throws {Refusal} */
   #checkLimits (stream: WatchStream, connection: Connection): void {
-    const { maxSubscriptionsPerStream, maxSubscriptionsPerConnection, maxSubscriptions } = this.#init.settings
-    const held = [
-      ['maxSubscriptionsPerStream', maxSubscriptionsPerStream, stream.subscriptions.size],
-      ['maxSubscriptionsPerConnection', maxSubscriptionsPerConnection, this.#connections.get(connection) ?? 0],
-      ['maxSubscriptions', maxSubscriptions, this.#total]
-    ] as const
-    const reached = held.find(([, limit, size]) => size >= limit)
+    const { maxSubscriptionsPerStream, maxSubscriptionsPerConnection } = this.#init.settings
 
-    if (reached != null) {
-      throw new Refusal(Status.E_UNAVAILABLE, `${reached[0]} (${reached[1]}) is reached`)
+    if (stream.subscriptions.size >= maxSubscriptionsPerStream) {
+      throw tooMany('maxSubscriptionsPerStream', maxSubscriptionsPerStream)
+    }
+
+    if ((this.#connections.get(connection) ?? 0) >= maxSubscriptionsPerConnection) {
+      throw tooMany('maxSubscriptionsPerConnection', maxSubscriptionsPerConnection)
+    }
+  }
+
+  /**
+   * Where there are as many as there may be, the youngest of the network that has most ends in favour of a
+   * newcomer, and its client is told to try again later.
+   *
+   * @throws {Refusal} when none does
+   */
+  #makeRoom (network: Network): void {
+    const { maxSubscriptions } = this.#init.settings
+
+    if (this.#shares.count >= maxSubscriptions) {
+      const victim = this.#shares.victim(network, 1)
+      const refusal = tooMany('maxSubscriptions', maxSubscriptions)
+
+      if (victim == null) {
+        throw refusal
+      }
+
+      this.#end(victim)
+      victim.stream.refused(victim.id, asRefused(refusal))
     }
   }
 
   #count (connection: Connection, change: 1 | -1): void {
     const count = (this.#connections.get(connection) ?? 0) + change
-    this.#total += change
 
     if (count === 0) {
       this.#connections.delete(connection)
@@ -262,9 +291,10 @@ export class Watch {
     }
   }
 
-  #end (subscription: StreamSubscription, connection: Connection): void {
-    const { stream, namespace } = subscription
+  #end (subscription: StreamSubscription): void {
+    const { stream, connection, namespace } = subscription
     stream.delete(subscription)
+    this.#shares.remove(subscription)
     this.#count(connection, -1)
 
     if (this.#channels.delete(subscription)) {
@@ -376,7 +406,7 @@ export class Watch {
       }
 
       if (subscription.stream.has(subscription)) {
-        this.#end(subscription, connection)
+        this.#end(subscription)
 
         return refused
       }
@@ -432,6 +462,10 @@ export class Watch {
 
     return encodeNews({ namespace, page, limit: PAGE, reads, gone, resync }, now)
   }
+}
+
+function tooMany (limit: string, most: number): Refusal {
+  return new Refusal(Status.E_UNAVAILABLE, `${limit} (${most}) is reached`)
 }
 
 function asRefused (err: unknown): { status: Refusal['status'], statusText: string } {

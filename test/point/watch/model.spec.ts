@@ -190,6 +190,7 @@ describe('those who watch', () => {
         log: defaultLogger().forComponent('test'),
         metrics: { wokenUp: () => {}, updated: () => {} },
         livePeers: undefined,
+        networkOf: () => 'a',
         reads: () => undefined,
         * excess () { return undefined },
         answered: () => {}

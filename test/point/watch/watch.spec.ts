@@ -1,6 +1,7 @@
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { networkRule } from '../../../src/point/network-of.ts'
 import { Pace } from '../../../src/point/pace.ts'
 import { pointSettings } from '../../../src/point/settings.ts'
 import { Unsent } from '../../../src/point/unsent.ts'
@@ -15,6 +16,7 @@ import type { OnChange } from '../../../src/store/types.ts'
 import type { MaybePromise } from '../../../src/protocol/maybe-promise.ts'
 import type { RecordDomain } from '../../../src/protocol/peer-record.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 const LIMITS = { maxRegistrationsPerPeer: 9, maxRegistrationsPerNamespace: 9, maxNamespaces: 9, maxRegistrations: 9, maxBytes: 1e9 }
 
@@ -38,6 +40,7 @@ function watchOf (store: MemoryStore, init: Partial<WatchInit> = {}): Watch {
     log: defaultLogger().forComponent('test'),
     metrics: { wokenUp: () => {}, updated: () => {} },
     livePeers: undefined,
+    networkOf: () => 'a',
     reads: () => undefined,
     * excess () { return undefined },
     answered: () => {},
@@ -47,11 +50,12 @@ function watchOf (store: MemoryStore, init: Partial<WatchInit> = {}): Watch {
 
 class Client {
   readonly stream = new FakeStream()
-  readonly connection = { remotePeer: peer, remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/1'), status: 'open' }
+  readonly connection: { id: string, remotePeer: PeerId, remoteAddr: Multiaddr, status: string }
   /** What the stream was served with, when that is over. */
   ended: unknown
 
-  constructor (watch: Watch, unsent: Unsent = new Unsent()) {
+  constructor (watch: Watch, unsent: Unsent = new Unsent(), address = '192.0.2.1') {
+    this.connection = { id: address, remotePeer: peer, remoteAddr: multiaddr(`/ip4/${address}/tcp/1`), status: 'open' }
     const outbox = unsent.outbox(this.connection, '192.0/2/1', () => { this.stream.abort() })
     watch.serve(this.stream.asStream, this.connection as unknown as Connection, outbox)
       .then(() => { this.ended = 'well' }, err => { this.ended = err })
@@ -125,6 +129,88 @@ describe('a stream with many subscriptions of one namespace', () => {
     await vi.advanceTimersByTimeAsync(60)
     await settled()
     expect(told).toBe(150)
+  })
+})
+
+describe('a point that has as many subscriptions as it may have', () => {
+  const full = 'maxSubscriptions (4) is reached'
+  const statuses = (client: Client): unknown[] => client.read().map(({ update }) => [update?.id, update?.status ?? 'OK', update?.statusText])
+  let watch: Watch
+
+  beforeEach(() => {
+    watch = watchOf(new MemoryStore(), { settings: pointSettings({ maxSubscriptions: 4 }), networkOf: networkRule() })
+  })
+
+  function clientAt (address: string, ...namespaces: string[]): Client {
+    const client = new Client(watch, undefined, address)
+    namespaces.forEach((ns, id) => { client.ask({ subscribe: { id, ns } }) })
+
+    return client
+  }
+
+  it('ends the youngest of the network that has most in favour of a newcomer, and tells it', async () => {
+    const many = clientAt('198.51.100.1', 'a', 'b', 'c')
+    const few = clientAt('203.0.113.1', 'a')
+    await vi.advanceTimersByTimeAsync(0)
+    many.read()
+    few.read()
+
+    const newcomer = clientAt('192.0.2.1', 'a')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(statuses(newcomer)).toEqual([[0, 'OK', undefined]])
+    expect(statuses(many)).toEqual([[2, 'E_UNAVAILABLE', full]])
+    expect(statuses(few)).toEqual([])
+    expect(watch.size).toBe(4)
+
+    // it comes back, to a network that has no less than the others would have then
+    many.ask({ subscribe: { id: 3, ns: 'c' } })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(statuses(many)).toEqual([[3, 'E_UNAVAILABLE', full]])
+    expect(watch.size).toBe(4)
+  })
+
+  it('tells those that stand of what happens, and no other', async () => {
+    const store = new MemoryStore()
+    watch = watchOf(store, { settings: pointSettings({ maxSubscriptions: 2 }), networkOf: networkRule() })
+    const many = clientAt('198.51.100.1', 'a', 'b')
+    const newcomer = clientAt('192.0.2.1', 'b')
+    await vi.advanceTimersByTimeAsync(0)
+    many.read()
+    newcomer.read()
+    registers(store, 'a')
+    registers(store, 'b')
+    await vi.advanceTimersByTimeAsync(100)
+
+    expect(many.read()).toMatchObject([{ update: { id: 0, registrations: [{ ns: 'a' }] } }])
+    expect(newcomer.read()).toMatchObject([{ update: { id: 0, registrations: [{ ns: 'b' }] } }])
+  })
+
+  it('makes no room for what it refuses for another reason, nor for a network that has as many', async () => {
+    const many = clientAt('198.51.100.1', 'a', 'b', 'c', 'd')
+    await vi.advanceTimersByTimeAsync(0)
+    many.read()
+    const newcomer = clientAt('192.0.2.1', '')
+    clientAt('198.51.100.1', 'e')
+    await vi.advanceTimersByTimeAsync(0)
+
+    expect(statuses(newcomer)).toEqual([[0, 'E_INVALID_NAMESPACE', 'a namespace is required']])
+    expect(statuses(many)).toEqual([])
+  })
+
+  it('has room again for what has ended', async () => {
+    const many = clientAt('198.51.100.1', 'a', 'b', 'c', 'd')
+    many.ask({ unsubscribe: { id: 1 } })
+    many.ask({ subscribe: { id: 4, ns: 'e' } })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(statuses(many).at(-1)).toEqual([4, 'OK', undefined])
+    many.stream.abort(new Error('The connection has gone'))
+    await vi.advanceTimersByTimeAsync(0)
+
+    expect(watch.size).toBe(0)
+    const others = clientAt('198.51.100.1', 'a', 'b', 'c', 'd')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(statuses(others)).toHaveLength(4)
+    expect(watch.size).toBe(4)
   })
 })
 
