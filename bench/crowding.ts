@@ -116,6 +116,26 @@ const CROWDS: Record<string, Crowd> = {
       })
     }
   },
+  'a hundred who ask and reset what they do not read': {
+    sizes: [1_000],
+    most: 64 * MIB,
+    come: async ({ tcp, usage }) => {
+      const streams: Stream[] = []
+      await eachOf(100, async i => {
+        const peer = await Peer.at(tcp, `127.${70 + i}.1.1`)
+
+        for (let j = 0; j < 30; j++) {
+          streams.push(await peer.stream())
+        }
+
+        peer.socket.pause()
+      })
+      restart((await usage()).memory)
+      streams.forEach(stream => { stream.send(discover('of-1000')) })
+      await delay(5_000)
+      streams.forEach(stream => { stream.abort(new Error('not read')) })
+    }
+  },
   'five thousand who ask and read nothing': {
     flags: ['--max-connections', '6000', '--max-connection-rate', '1000'],
     sizes: [1_000],
@@ -128,7 +148,8 @@ const CROWDS: Record<string, Crowd> = {
         peers.push(first)
 
         for (let j = 1; j < 50; j++) {
-          peers.push(await first.again(tcp))
+          // once more if the point was too busy
+          peers.push(await first.again(tcp).catch(async () => first.again(tcp)))
         }
       })
       await delay(5_000)
@@ -184,6 +205,11 @@ class Peer {
     const connection = await this.#node.dial(multiaddr(address), { force: true })
 
     return new Peer(this.#node, this.#privateKey, connection, await connection.newStream(PROTOCOL_ID))
+  }
+
+  /** Another stream. */
+  async stream (): Promise<Stream> {
+    return this.#connection.newStream(PROTOCOL_ID, { maxOutboundStreams: Infinity })
   }
 
   /** What is below the streams, where frames can be written by hand. */

@@ -4,7 +4,7 @@ import type { StoreSize } from '../store/types.ts'
 import type { Counter, CounterGroup, Metrics } from '@libp2p/interface'
 
 /** Why a point closed a connection. */
-export type CloseReason = 'rateLimit' | 'streams' | 'room'
+export type CloseReason = 'rateLimit' | 'streams' | 'room' | 'unread'
 
 const PREFIX = 'libp2p_rendezvous_point'
 
@@ -41,7 +41,7 @@ export class PointMetrics {
     })
     this.#disconnections = metrics?.registerCounterGroup(`${PREFIX}_connections_closed_total`, {
       label: 'reason',
-      help: 'Connections this point closed: of peers that went on over their rateLimit, or opening streams for nothing, or to make room for others'
+      help: 'Connections this point closed: of peers that went on over their rateLimit, or opening streams for nothing, or not reading what they ask for, or to make room for others'
     })
     this.#listed = metrics?.registerCounter(`${PREFIX}_registrations_listed_total`, {
       help: 'Registrations sent in responses to DISCOVER'

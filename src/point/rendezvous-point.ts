@@ -24,7 +24,7 @@ import { listInOnePass } from './patches/connections.ts'
 import { pointSettings } from './settings.ts'
 import { Readers } from './readers.ts'
 import { run, wait } from './steps.ts'
-import { Unsent } from './unsent.ts'
+import { isHolding, Unsent } from './unsent.ts'
 import { LivePeers } from './watch/live-peers.ts'
 import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
@@ -322,7 +322,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   #outbox (stream: Stream, connection: Connection): Outbox {
     return this.#unsent.outbox(connection, this.#networkOf(connection), () => {
-      stream.abort(new StreamEndedError('slow', 'too much waits to be read'))
+      const reason = new StreamEndedError('slow', 'too much waits to be read')
+      stream.abort(reason)
+
+      if (isHolding(connection) && endConnection(connection, reason)) {
+        this.#metrics.disconnected('unread')
+        this.#log('closed a connection of %p, which does not read what it asks for', connection.remotePeer)
+      }
     })
   }
 

@@ -1,3 +1,4 @@
+import { untilSent } from '../protocol/patches/until-sent.ts'
 import { writeFramed } from '../protocol/write-message.ts'
 import { FairShares, UNSHARED } from '../store/fair-shares.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
@@ -21,6 +22,8 @@ interface ConnectionState {
   bytes: number
   /** Resolves when there is less. */
   room: PromiseWithResolvers<void> | undefined
+  /** Resolves when nothing waits below the streams. */
+  flushed: Promise<void> | undefined
 }
 
 /** What is to be sent on one stream, one message at a time. */
@@ -34,6 +37,8 @@ export interface Outbox {
   settle: () => void
   /** Counts bytes that could not be sent at once, until the function it returns is called. */
   take: (bytes: number) => () => void
+  /** There is a promise until the connection holds no bytes of its streams, or is closed. */
+  flushed: () => MaybePromise<void>
 }
 
 /**
@@ -96,12 +101,13 @@ export class Unsent {
           free(state, this.#maxOfConnection)
         }
       },
-      take: bytes => this.#take(state, { ...UNSHARED, network, weight: bytes, drop })
+      take: bytes => this.#take(state, { ...UNSHARED, network, weight: bytes, drop }),
+      flushed: () => untilFlushed(connection, state)
     }
   }
 
   #stateOf (connection: object): ConnectionState {
-    const state = this.#connections.get(connection) ?? { bytes: 0, room: undefined }
+    const state = this.#connections.get(connection) ?? { bytes: 0, room: undefined, flushed: undefined }
     this.#connections.set(connection, state)
 
     return state
@@ -140,12 +146,42 @@ function free (state: ConnectionState, bytes: number): void {
   state.room = undefined
 }
 
+/**
+ * Whether a connection holds bytes of its streams, which have nothing to do with them any more: they are encrypted, and
+ * stay when the stream has ended. Where they lie is no part of what a Connection promises.
+ */
+export function isHolding (connection: object): boolean {
+  const below = belowStreams(connection)
+
+  return below != null && below.status === 'open' && (below.writeBufferLength > 0 || below.writableNeedsDrain)
+}
+
+/** As far as it concerns here, it is like a stream. */
+function belowStreams (connection: object): Stream | undefined {
+  return (connection as { maConn?: Stream }).maConn
+}
+
+function untilFlushed (connection: object, state: ConnectionState): MaybePromise<void> {
+  if (isHolding(connection)) {
+    // what is closed holds nothing
+    state.flushed ??= untilSent(belowStreams(connection) as Stream)
+      .catch(() => {})
+      .finally(() => { state.flushed = undefined })
+
+    return state.flushed
+  }
+}
+
 /** Sends one message, which has its length prefix; what of it waits is counted. There is a promise while it does. */
 export function writeCounted (stream: Stream, framed: Uint8Array | Uint8ArrayList, outbox: Outbox): MaybePromise<void> {
   const written = writeFramed(stream, framed)
   outbox.settle()
 
   if (written instanceof Promise) {
-    return written.finally(outbox.take(framed.byteLength))
+    // what has left the stream stays where that has ended
+    const give = outbox.take(framed.byteLength)
+    written.catch(() => {}).then(outbox.flushed).finally(give)
+
+    return written.then(outbox.flushed)
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Unsent } from '../../src/point/unsent.ts'
+import { isHolding, Unsent, writeCounted } from '../../src/point/unsent.ts'
+import { FakeStream } from '../fixtures/fake-stream.ts'
 import type { Outbox } from '../../src/point/unsent.ts'
 
 const NETWORK = '198.51/100/7'
@@ -134,5 +135,58 @@ describe('a connection with much to read', () => {
     first.settle()
     await waiting
     expect(third.room()).toBeUndefined()
+  })
+})
+
+describe('what has left its stream, and is held by the connection', () => {
+  const MESSAGE = new Uint8Array(100)
+  const turn = async (): Promise<unknown> => new Promise(setImmediate)
+
+  function held (): { unsent: Unsent, below: FakeStream, stream: FakeStream, connection: object, written: Promise<void> } {
+    const unsent = new Unsent()
+    const [below, stream] = [new FakeStream(), new FakeStream()]
+    below.stall()
+    below.send(MESSAGE)
+    stream.stall()
+    const connection = { maConn: below }
+    const written = writeCounted(stream.asStream, MESSAGE, outboxes(unsent).of('a', NETWORK, connection)) as Promise<void>
+
+    return { unsent, below, stream, connection, written }
+  }
+
+  it('is not sent before that has sent it', async () => {
+    const { unsent, below, stream, connection, written } = held()
+    let isSent = false
+    written.then(() => { isSent = true }, () => {})
+    stream.flow()
+    await turn()
+    expect(isSent).toBe(false)
+    expect(isHolding(connection)).toBe(true)
+    expect(unsent.bytes).toBe(100)
+    below.flow()
+    await written
+    await turn()
+    expect(isHolding(connection)).toBe(false)
+    expect(unsent.bytes).toBe(0)
+  })
+
+  it('counts on when the stream has ended', async () => {
+    const { unsent, below, stream, written } = held()
+    stream.abort(new Error('ended'))
+    await expect(written).rejects.toThrow('ended')
+    await turn()
+    expect(unsent.bytes).toBe(100)
+    below.flow()
+    await turn()
+    expect(unsent.bytes).toBe(0)
+  })
+
+  it('is gone with the connection', async () => {
+    const { unsent, below, stream, written } = held()
+    stream.abort(new Error('ended'))
+    await expect(written).rejects.toThrow('ended')
+    below.abort(new Error('closed'))
+    await turn()
+    expect(unsent.bytes).toBe(0)
   })
 })
