@@ -22,6 +22,8 @@ interface Hostile {
   /** The connection to the point: another one when the last was closed. */
   connection: () => Promise<Connection>
   open: () => Promise<Stream>
+  /** It has all that it needs, and begins; so it does when it asks for a connection. */
+  ready: () => void
 }
 
 type Attack = (peer: Hostile) => Promise<void>
@@ -35,7 +37,10 @@ const SLOW_KEY = 'registers with a new secp256k1 record'
 const RARE_FORM = 'asks, as rust, for one of a form that nobody has'
 
 export const ATTACKS: Record<string, Attack> = {
-  'does nothing': async () => new Promise(() => {}),
+  'does nothing': async ({ ready }) => {
+    ready()
+    await new Promise(() => {})
+  },
   'floods small requests': async peer => flood(peer, 1, () => discover('of-10', 1n)),
   'floods small requests on many streams': async peer => flood(peer, STREAMS, () => discover('of-10', 1n)),
   'floods requests for large pages': async peer => flood(peer, 1, () => discover('of-1000')),
@@ -50,7 +55,8 @@ export const ATTACKS: Record<string, Attack> = {
     await new Promise(() => {})
   },
   [RARE_FORM]: async peer => flood(peer, 1, () => discover('of-1000', 1n, false)),
-  'asks on fifty connections and never reads': async ({ address }) => {
+  'asks on fifty connections and never reads': async ({ address, ready }) => {
+    ready()
     const peers = await Promise.all(Array.from({ length: 50 }, async (_, i) => rawPeer({ localAddress: `127.9.${i}.1` })))
 
     for (const peer of peers) {
@@ -68,7 +74,7 @@ export const ATTACKS: Record<string, Attack> = {
   'registers with a new record each time': async peer => flood(peer, 1, registrations(await records(peer, 2))),
   [SLOW_KEY]: async peer => flood(peer, 1, registrations(await records(peer, 2, 1_000))),
   'registers with a new large record each time': async peer => flood(peer, 1, registrations(await records(peer, 128))),
-  'registers with a record far too large': async peer => flood(peer, 1, registrations(await records(peer, 1_300))),
+  'registers with a record far too large': async peer => flood(peer, 1, registrations(await records(peer, 1_300, 100))),
   'registers with forged records': async peer => {
     const forged = await records(peer, 2)
     forged.forEach(record => { record[record.length - 1]! ^= 1 })
@@ -260,17 +266,29 @@ if (process.argv[1] === import.meta.filename) {
   setPriority(19)
   const privateKey = await (attack === SLOW_KEY ? generateKeyPair('secp256k1') : generateKeyPair('Ed25519'))
   const node = await rawPeer({ privateKey, localAddress: '127.66.0.1', ...(attack === RARE_FORM ? { userAgent: 'rust-libp2p/0.57.0' } : {}) })
-  const connection = async (): Promise<Connection> => node.dial(multiaddr(address))
+  const dial = async (): Promise<Connection> => node.dial(multiaddr(address))
+  let isReady = false
+  const ready = (): void => {
+    if (!isReady) {
+      isReady = true
+      process.send?.(`as ${peerIdFromPrivateKey(privateKey)}`)
+    }
+  }
+  const connection = async (): Promise<Connection> => {
+    ready()
+
+    return dial()
+  }
   const peer: Hostile = {
     node,
     address: multiaddr(address),
     privateKey,
     connection,
-    open: async () => (await connection()).newStream(PROTOCOL_ID, { maxOutboundStreams: Infinity, signal: AbortSignal.timeout(5_000) })
+    open: async () => (await connection()).newStream(PROTOCOL_ID, { maxOutboundStreams: Infinity, signal: AbortSignal.timeout(5_000) }),
+    ready
   }
 
   process.on('disconnect', () => { process.exit() })
-  await peer.connection()
-  process.send?.(`as ${peerIdFromPrivateKey(privateKey)}`)
+  await dial()
   await ATTACKS[attack]?.(peer)
 }

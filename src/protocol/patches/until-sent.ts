@@ -19,20 +19,25 @@ export async function untilSent (stream: Stream, options?: AbortOptions): Promis
 }
 
 async function untilEvent (stream: Stream, type: 'idle' | 'drain', options?: AbortOptions): Promise<void> {
-  let reason: Error = new StreamResetError('The stream closed before the message was sent')
-  const onClose = (event: StreamCloseEvent): void => { reason = event.error ?? reason }
+  // made when it is needed: an error holds on to what is on the stack, the message for example
+  let reason: Error | undefined
+  const onClose = (event: StreamCloseEvent): void => { reason = event.error }
   stream.addEventListener('close', onClose)
 
   try {
     await pEvent(stream, type, { ...options, rejectionEvents: ['close'] })
   } catch (err) {
-    throw err instanceof Error ? err : reason
+    throw err instanceof Error ? err : reason ?? closedEarly()
   } finally {
     stream.removeEventListener('close', onClose)
   }
 
   // a stream that is aborted drops what it has not sent, and is idle then
   if (stream.writeStatus === 'closed') {
-    throw reason
+    throw reason ?? closedEarly()
   }
+}
+
+function closedEarly (): Error {
+  return new StreamResetError('The stream closed before the message was sent')
 }
