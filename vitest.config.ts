@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   resolve: {
     // as it is here, and not as it was when it was last built
-    alias: [{ find: /^libp2p-rendezvous$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }]
+    alias: [
+      { find: /^libp2p-rendezvous$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      { find: /^libp2p-rendezvous\/store-suite$/, replacement: fileURLToPath(new URL('src/store/suite.ts', import.meta.url)) }
+    ]
   },
   test: {
     include: ['test/**/*.spec.ts', 'packages/*/test/**/*.spec.ts'],

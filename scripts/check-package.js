@@ -42,12 +42,13 @@ function install (name, ...packages) {
 
 /** A package depends on what its source imports, and on nothing else. */
 function checkDependencies (path) {
-  const { name, dependencies } = readJson(join(path, 'package.json'))
+  const { name, dependencies: own, peerDependencies } = readJson(join(path, 'package.json'))
   const imported = new Set(globSync('src/**/*.ts', { cwd: path })
     .flatMap(file => readFileSync(join(path, file), 'utf8').split('\n'))
     // not those of the examples in comments
     .map(line => /^(?!\s*\*).*(?:from|import)[ (]'((?:@[^/']+\/)?[^./':][^/':]*)(?:\/[^']*)?'/.exec(line)?.[1])
     .filter(dependency => dependency != null))
+  const dependencies = { ...own, ...peerDependencies }
   const missing = [...imported].filter(dependency => dependencies[dependency] == null)
   const idle = Object.keys(dependencies).filter(dependency => !imported.has(dependency))
 
@@ -130,13 +131,17 @@ async function checkExample (project, point) {
 try {
   checkDependencies('.')
   checkDependencies('packages/cli')
+  checkDependencies('packages/valkey')
 
   const library = pack('.')
   const program = pack('packages/cli')
+  const valkey = pack('packages/valkey')
 
   console.log(run('publint', ['run', library, '--strict']))
   console.log(run('attw', [library, '--profile', 'esm-only']))
   console.log(run('publint', ['run', program, '--strict']))
+  console.log(run('publint', ['run', valkey, '--strict']))
+  console.log(run('attw', [valkey, '--profile', 'esm-only']))
 
   checkWeight(install('alone', library))
 

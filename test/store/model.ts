@@ -106,6 +106,11 @@ export class ModelledStore implements RegistrationStore {
     this.#model = model
   }
 
+  /** Goes on in another store that shares everything with this one. */
+  continued (store: RegistrationStore): ModelledStore {
+    return new ModelledStore(store, this.#model)
+  }
+
   /** Goes on with the same registrations in another store, which was started over the log of this one. */
   restarted (store: RegistrationStore): ModelledStore {
     const { alive, born } = this.#model

@@ -1,0 +1,355 @@
+/** What each script does, with the rules of the library's memory store. */
+
+/** ARGV: TTL, the registration as it is packed but for its first two numbers, the limits. */
+export const REGISTER = String.raw`
+local ttl, body = tonumber(ARGV[3]), ARGV[4]
+local maxPerPeer, maxPerNamespace, maxNamespaces, maxRegistrations, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+
+-- how many namespaces are found to count for another network before a newcomer is refused
+local MAX_MISCOUNTED = 8
+
+local it = read(string.rep('\0', 16) .. body)
+it.ttl, it.body = ttl, body
+
+local scope = 'in:' .. it.namespace
+local displaced, displacedIds = {}, {}
+
+local function inNamespace ()
+  return call('ZCARD', sharesOf(scope))
+end
+
+local function isFull ()
+  local held = inNamespace()
+
+  return call('HLEN', peerKey(it.peer)) >= maxPerPeer or
+    held >= maxPerNamespace or
+    -- also where a limit was lowered: the namespace may be there for what has expired
+    call('HLEN', PAYERS) + (held == 0 and 1 or 0) > maxNamespaces or
+    call('HLEN', REGISTRATIONS) >= maxRegistrations or
+    bytes + it.weight > maxBytes
+end
+
+-- removes what has to make room, and says so, unless it is left to "expire" to say it
+local function displace (id)
+  local other = load(id)
+
+  if other.expires <= now then
+    evict(id, other)
+  else
+    remove(id, other)
+    displaced[#displaced + 1] = other.packed
+  end
+end
+
+local function choose (id)
+  for _, chosen in ipairs(displacedIds) do
+    if chosen == id then
+      return
+    end
+  end
+
+  displacedIds[#displacedIds + 1] = id
+end
+
+local function idsIn (namespace)
+  local ids = {}
+
+  for i, share in ipairs(call('ZRANGE', sharesOf('in:' .. namespace), 0, -1)) do
+    local _, id = split(share)
+    ids[i] = id
+  end
+
+  return ids
+end
+
+-- counts a namespace for the lightest of all networks that are in it
+local function chargeLightest (namespace)
+  local shares = sharesOf('in:' .. namespace)
+  local share = call('ZRANGE', shares, 0, 0)[1]
+
+  while share do
+    local network = split(share)
+    local _, to = rangeOf(network)
+    charge(namespace, network)
+    share = call('ZRANGEBYLEX', shares, '(' .. string.sub(to, 2), '+', 'LIMIT', 0, 1)[1]
+  end
+end
+
+-- The namespace that makes room. Who has been looked at so far may all be of one network, and leave the others to make
+-- room with it: before that happens all are looked at, who would be removed otherwise.
+local function crowdedOut ()
+  for _ = 1, MAX_MISCOUNTED do
+    local share = victim('namespaces', it.network, 1)
+
+    if not share then
+      return
+    end
+
+    local namespace = string.sub(share[2], 9)
+    chargeLightest(namespace)
+    local _, payer = payerOf(namespace)
+
+    if payer == share[1] then
+      return namespace
+    end
+  end
+end
+
+-- makes room for a newcomer, or returns the limit that is in the way
+local function admit ()
+  if isFull() then
+    evictExpired()
+  end
+
+  local held = inNamespace()
+
+  if call('HLEN', peerKey(it.peer)) >= maxPerPeer then
+    return 'maxRegistrationsPerPeer'
+  end
+
+  if held >= maxPerNamespace then
+    local share = victim(scope, it.network, 1)
+
+    if not share then
+      return 'maxRegistrationsPerNamespace'
+    end
+
+    choose(share[2])
+  end
+
+  if held == 0 and call('HLEN', PAYERS) >= maxNamespaces then
+    local namespace = crowdedOut()
+
+    if not namespace then
+      return 'maxNamespaces'
+    end
+
+    displacedIds = idsIn(namespace)
+  end
+
+  local most = math.max(maxBytes, bytes)
+  local freed = 0
+
+  for _, id in ipairs(displacedIds) do
+    freed = freed + load(id).weight
+  end
+
+  local isCrowded = call('HLEN', REGISTRATIONS) - #displacedIds >= maxRegistrations
+
+  if isCrowded or bytes - freed + it.weight > maxBytes then
+    local heaviest = victim('all', it.network, it.weight)
+
+    if not heaviest then
+      return isCrowded and 'maxRegistrations' or 'maxBytes'
+    end
+
+    choose(heaviest[2])
+  end
+
+  for _, id in ipairs(displacedIds) do
+    displace(id)
+  end
+
+  -- where the limit was lowered, no more is taken than is added
+  while bytes + it.weight > most do
+    local heaviest = victim('all', it.network, it.weight) or youngest('all', '')
+
+    if not heaviest then
+      break
+    end
+
+    displace(heaviest[2])
+  end
+end
+
+-- makes room for a refresh that takes more bytes than before: from whoever has most, but from others
+local function grow (id, more)
+  if bytes + more > maxBytes then
+    evictExpired()
+  end
+
+  local most = math.max(maxBytes, bytes)
+
+  while bytes + more > most do
+    local heaviest = youngest('all', '')
+
+    if not heaviest or heaviest[2] == id then
+      break
+    end
+
+    displace(heaviest[2])
+  end
+end
+
+local id = call('HGET', peerKey(it.peer), it.namespace)
+local previous = load(id)
+
+if previous and previous.expires <= now then
+  evict(id, previous)
+  id, previous = nil, nil
+end
+
+local limit
+
+if previous then
+  grow(id, it.weight - previous.weight)
+else
+  id, limit = nil, admit()
+end
+
+if limit then
+  return { status(), limit }
+end
+
+put(id, it, previous)
+
+return answer(displaced, status(), false, previous and 1 or 0, it.packed)
+`
+
+/** ARGV: namespace, peer. */
+export const UNREGISTER = String.raw`
+local namespace, peer = ARGV[3], ARGV[4]
+local id = call('HGET', peerKey(peer), namespace)
+local it = load(id)
+
+-- an expired one is left to "expire", which returns it
+if it and it.expires > now then
+  remove(id, it)
+
+  return { status(), it.packed }
+end
+
+return { status() }
+`
+
+/** ARGV: the end of the keys of what is listed, the forms of records, where it goes on, limit, for a sample its seed. */
+export const LIST = String.raw`
+local list, forms, after, limit, seed = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+
+-- so many at once, and so many that have expired before the rest is left to the next page
+local CHUNK, MAX_LOOKED_THROUGH = 500, 2000
+
+if after ~= '' and not (tonumber(after) >= origin and tonumber(after) <= last) then
+  return { status() }
+end
+
+local function keyOf (form)
+  return list == 'all' and base .. ':all:' .. form or base .. ':in:' .. form .. ':' .. string.sub(list, 4)
+end
+
+-- up to so many ids behind a sequence number, of all lists that can be read, and the number of the last
+local function idsAfter (sequence, count)
+  local found = {}
+
+  for form in string.gmatch(forms, '.') do
+    local some = call('ZRANGEBYSCORE', keyOf(form), '(' .. sequence, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
+
+    for i = 1, #some, 2 do
+      found[#found + 1] = { id = some[i], sequence = tonumber(some[i + 1]), text = some[i + 1] }
+    end
+  end
+
+  table.sort(found, function (a, b) return a.sequence < b.sequence end)
+  local ids = {}
+
+  for i = 1, math.min(count, #found) do
+    ids[i] = found[i].id
+  end
+
+  return ids, #ids > 0 and found[#ids].text or sequence
+end
+
+local function loadAlive (ids, visit)
+  for i = 1, #ids, CHUNK do
+    for j, packed in ipairs(call('HMGET', REGISTRATIONS, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))) do
+      if isAlive(packed) then
+        visit(packed, ids[i + j - 1])
+      end
+    end
+  end
+end
+
+local function page (found, sequence)
+  local looked = 0
+
+  repeat
+    local count = math.min(limit - #found, CHUNK)
+    local ids
+    ids, sequence = idsAfter(sequence, count)
+    loadAlive(ids, function (packed) found[#found + 1] = packed end)
+    looked = looked + #ids
+  until #ids < count or #found >= limit or looked - #found >= MAX_LOOKED_THROUGH
+
+  return sequence
+end
+
+local start = string.format('%.0f', origin)
+
+if seed == '' then
+  local found = {}
+  local cursor = page(found, after ~= '' and after or start)
+
+  return answer(found, status(), cursor)
+end
+
+math.randomseed(tonumber(seed))
+local ids, found, isThere = {}, {}, {}
+draw(list, '', limit, ids)
+
+loadAlive(ids, function (packed)
+  if string.find(forms, tostring(read(packed).forms), 1, true) then
+    found[#found + 1] = packed
+    isThere[packed] = true
+  end
+end)
+
+-- in the place of those that are of no use here
+if #found < #ids then
+  local others = {}
+  page(others, start)
+
+  for _, packed in ipairs(others) do
+    if #found < limit and not isThere[packed] then
+      found[#found + 1] = packed
+    end
+  end
+end
+
+return answer(found, status(), string.format('%.0f', last))
+`
+
+/** ARGV: peer. */
+export const REGISTRATIONS_OF = String.raw`
+local found = {}
+
+for _, id in ipairs(call('HVALS', peerKey(ARGV[3]))) do
+  local packed = call('HGET', REGISTRATIONS, id)
+
+  if isAlive(packed) then
+    found[#found + 1] = packed
+  end
+end
+
+return answer(found, status())
+`
+
+/** ARGV: limit. */
+export const EXPIRE = String.raw`
+local limit = math.min(tonumber(ARGV[3]), MAX_EXPIRED)
+local found = call('LPOP', EXPIRED, limit) or {}
+
+if #found < limit then
+  for _, id in ipairs(call('ZRANGEBYSCORE', EXPIRY, '-inf', now, 'LIMIT', 0, limit - #found)) do
+    local it = load(id)
+    remove(id, it)
+    found[#found + 1] = it.packed
+  end
+end
+
+return answer(found, status())
+`
+
+/** What is known of the store, for a start. */
+export const LOOK = String.raw`
+return { status() }
+`

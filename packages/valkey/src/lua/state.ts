@@ -1,0 +1,125 @@
+/**
+ * What every script begins with: the time, the state of the store, how a registration is read.
+ *
+ * All keys begin with that of the state, whose hash tag keeps them on one node of a cluster; scripts make the names
+ * of the others themselves, because which they need is found out on the way.
+ *
+ * | key | type | |
+ * |---|---|---|
+ * | `{prefix}` | hash | the form of all this, the numbers of this life, what is counted |
+ * | `…:registrations` | hash | by id, registrations as they are packed (registration.ts) |
+ * | `…:in:FORMS:NAMESPACE` | sorted set | ids by sequence, for each combination of forms of a record |
+ * | `…:all:FORMS` | sorted set | the same of all namespaces |
+ * | `…:peer:PEER` | hash | ids by namespace |
+ * | `…:expiry` | sorted set | ids by the moment of expiry |
+ * | `…:expired` | list | expired registrations that had to go before `expire` returned them |
+ * | `…:payers` | hash | by namespace, when it came and the network that it counts for |
+ * | `…:shares:SCOPE`, `…:weights:PATH␀SCOPE` | sorted sets | who holds what of a limit (shares.ts) |
+ *
+ * The id of a registration is the sequence number with which it came, as eight bytes in the order of their numbers: a
+ * refresh keeps it, so that it says who is younger, and touches little.
+ */
+export const STATE = String.raw`
+local call = redis.call
+local base = KEYS[1]
+local caller = ARGV[2]
+
+local REGISTRATIONS, EXPIRY, EXPIRED, PAYERS = base .. ':registrations', base .. ':expiry', base .. ':expired', base .. ':payers'
+
+-- what a registration takes beside its records, in bytes
+local REGISTRATION_BYTES = 640
+
+-- of this layout; another one is not touched
+local FORM = '1'
+
+-- a sequence number for each 20 microseconds, which is less than a registration takes
+local MICROSECONDS = 20
+
+local time = call('TIME')
+local micros = time[1] * 1000000 + time[2]
+
+-- the clock of the server, for those of the points may differ
+local now = ARGV[1] == '' and math.floor(micros / 1000) or tonumber(ARGV[1])
+
+local form, origin, began, last, bytes, peers = unpack(call('HMGET', base, 'form', 'origin', 'began', 'last', 'bytes', 'peers'))
+
+if form and form ~= FORM then
+  return redis.error_reply('RENDEZVOUSFORM the prefix is used by another version')
+end
+
+if form then
+  origin, began, last, bytes, peers = tonumber(origin), tonumber(began), tonumber(last), tonumber(bytes), tonumber(peers)
+else
+  -- there is nothing, or no longer: a new life begins at a number of 52 bits that nobody has had
+  origin = tonumber(string.sub(redis.sha1hex(base .. time[1] .. '.' .. time[2]), 1, 13), 16)
+  began, last, bytes, peers = micros, origin, 0, 0
+  call('HSET', base, 'form', FORM, 'origin', origin, 'began', began, 'last', last, 'bytes', bytes, 'peers', peers)
+end
+
+-- A replica that takes over may not know the latest numbers. By the clock it gives out none of them again, which
+-- would hide a registration from who holds a cursor.
+local function nextSequence ()
+  last = math.max(last + 1, origin + math.floor((micros - began) / MICROSECONDS))
+
+  return last
+end
+
+local function read (packed)
+  local sequence, expires, _, forms, namespace, peer, network, at = struct.unpack('>ddBBI2c0I2c0I2c0', packed)
+
+  return {
+    packed = packed,
+    expires = expires,
+    forms = forms,
+    namespace = namespace,
+    peer = peer,
+    network = network,
+    weight = REGISTRATION_BYTES + #packed - at - 3
+  }
+end
+
+local function isAlive (packed)
+  return struct.unpack('>d', packed, 9) > now
+end
+
+-- by namespace, the peers that are gone there
+local changes = {}
+
+-- what is known of the store after each answer, and what has changed with it
+local function status ()
+  local told = {}
+
+  for namespace, gone in pairs(changes) do
+    local change = { namespace }
+
+    for peer in pairs(gone) do
+      change[#change + 1] = peer
+    end
+
+    told[#told + 1] = change
+  end
+
+  local changed = #told > 0 and cjson.encode({ caller, told }) or ''
+
+  if #told > 0 then
+    call('HSET', base, 'last', last, 'bytes', bytes, 'peers', peers)
+    call('SPUBLISH', base .. ':changes', changed)
+  end
+
+  local oldest = call('LINDEX', EXPIRED, 0)
+  local due = oldest and struct.unpack('>d', oldest, 9) or tonumber(call('ZRANGE', EXPIRY, 0, 0, 'WITHSCORES')[2] or -1)
+
+  return { now, call('HLEN', REGISTRATIONS), call('HLEN', PAYERS), peers, bytes, due, changed }
+end
+
+-- some values, and behind them as many registrations as there are
+local function answer (registrations, ...)
+  local values = { ... }
+
+  for _, packed in ipairs(registrations) do
+    values[#values + 1] = packed
+  end
+
+  return values
+end
+`

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto'
+import { EXPIRE, LIST, LOOK, REGISTER, REGISTRATIONS_OF, UNREGISTER } from './lua/commands.ts'
+import { REGISTRATIONS } from './lua/registrations.ts'
+import { SHARES } from './lua/shares.ts'
+import { STATE } from './lua/state.ts'
+
+/** Known to a server by its hash, so that points of different versions each run their own. */
+export interface Script {
+  readonly source: string
+  readonly sha1: string
+}
+
+function script (...parts: string[]): Script {
+  const source = parts.join('')
+
+  return { source, sha1: createHash('sha1').update(source).digest('hex') }
+}
+
+export const SCRIPTS = {
+  look: script(STATE, LOOK),
+  register: script(STATE, SHARES, REGISTRATIONS, REGISTER),
+  unregister: script(STATE, SHARES, REGISTRATIONS, UNREGISTER),
+  list: script(STATE, SHARES, LIST),
+  registrationsOf: script(STATE, SHARES, REGISTRATIONS, REGISTRATIONS_OF),
+  expire: script(STATE, SHARES, REGISTRATIONS, EXPIRE)
+}

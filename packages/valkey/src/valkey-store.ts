@@ -1,0 +1,196 @@
+import { NotStartedError } from '@libp2p/interface'
+import { connect } from './connection.ts'
+import { listsFor, packRegistration, unpackRegistration } from './registration.ts'
+import { SCRIPTS } from './scripts.ts'
+import { Subscriptions } from './subscriptions.ts'
+import type { Connection, RedisClient, Reply } from './connection.ts'
+import type { Script } from './scripts.ts'
+import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits, StoreSize, Unsubscribe } from 'libp2p-rendezvous'
+
+export interface ValkeyStoreInit {
+  /**
+   * A client of `@redis/client`, which says how to reach the server. The store opens a connection like it when it is
+   * started, and closes that when it is stopped; the client itself is not used, and need not be connected.
+   */
+  client: RedisClient
+  /**
+   * All keys begin with this, in braces. Points with the same prefix on the same server share a store.
+   *
+   * @default 'rendezvous'
+   */
+  prefix?: string
+  /** Called when the connection is lost, and for each attempt to make it anew that fails. */
+  onError?: (err: Error) => void
+}
+
+const DEFAULT_PREFIX = 'rendezvous'
+
+/** What a script can do at a time without holding up others for long. */
+const MAX_EXPIRED = 200
+
+/** What is known of the store after an answer. */
+interface Status {
+  size: StoreSize
+  nextExpiry: number | undefined
+}
+
+const UNKNOWN: Status = { size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }, nextExpiry: undefined }
+
+/** The time to go by, for a script: the server's own. */
+const ITS_OWN = ''
+
+/**
+ * Each call is one script, so what it checks and what it changes is one step, whoever else uses the store.
+ *
+ * The store goes by the clock of the server, because those of points may differ. What it says about time it says in
+ * the time of who asks: so a point's clock need not be right.
+ */
+export class ValkeyStore implements RegistrationStore {
+  readonly #client: RedisClient
+  readonly #key: string
+  readonly #onError: (err: Error) => void
+  readonly #timeFor: (now: number) => string
+  readonly #subscriptions = new Subscriptions()
+  /** Tells what this store has changed from what others have. */
+  readonly #id = crypto.randomUUID()
+  #connection: Connection | undefined
+  #starts = 0
+  #starting: Promise<void> | undefined
+  #status = UNKNOWN
+
+  /**
+   * @param timeFor - the time to go by, given that of a caller
+   */
+  constructor ({ client, prefix = DEFAULT_PREFIX, onError = () => {} }: ValkeyStoreInit, timeFor: (now: number) => string = () => ITS_OWN) {
+    this.#client = client
+    this.#key = `{${prefix}}`
+    this.#onError = onError
+    this.#timeFor = timeFor
+  }
+
+  get size (): StoreSize {
+    return this.#status.size
+  }
+
+  get isBehind (): boolean {
+    return this.#connection?.isReady === false
+  }
+
+  async start (): Promise<void> {
+    this.#starts++
+    this.#starting ??= this.#start().catch(err => {
+      this.#starts = 0
+      this.#starting = undefined
+      throw err
+    })
+
+    await this.#starting
+  }
+
+  async #start (): Promise<void> {
+    const connection = await connect(this.#client, this.#onError)
+    this.#connection = connection
+
+    try {
+      await connection.subscribe(`${this.#key}:changes`, message => { this.#subscriptions.heard(message, this.#id) }, () => { this.#subscriptions.missed() })
+      await this.#run(SCRIPTS.look, 0)
+    } catch (err) {
+      this.#connection = undefined
+      await connection.close()
+      throw err
+    }
+  }
+
+  async stop (): Promise<void> {
+    if (this.#starts === 0 || --this.#starts > 0) {
+      return
+    }
+
+    await this.#starting?.catch(() => {})
+
+    // somebody may have started it again meanwhile
+    if (this.#starts === 0) {
+      const connection = this.#connection
+      this.#connection = undefined
+      this.#starting = undefined
+      await connection?.close()
+    }
+  }
+
+  async register (registration: NewRegistration, limits: StoreLimits, now: number): Promise<RegisterResult> {
+    const { maxRegistrationsPerPeer, maxRegistrationsPerNamespace, maxNamespaces, maxRegistrations, maxBytes } = limits
+    const { values: [limit, refreshed, packed, ...displaced], ahead } = await this.#run(SCRIPTS.register, now, registration.ttl, packRegistration(registration),
+      maxRegistrationsPerPeer, maxRegistrationsPerNamespace, maxNamespaces, maxRegistrations, maxBytes)
+
+    return limit == null
+      ? { registration: unpackRegistration(packed as Buffer, ahead), refreshed: refreshed === 1, displaced: unpackAll(displaced, ahead) }
+      : { limit: String(limit) as keyof StoreLimits }
+  }
+
+  async unregister (namespace: string, peer: string, now: number): Promise<StoredRegistration | undefined> {
+    const { values, ahead } = await this.#run(SCRIPTS.unregister, now, namespace, peer)
+
+    return unpackAll(values, ahead)[0]
+  }
+
+  async list ({ namespace, after, limit, reads, sample }: ListQuery, now: number): Promise<Page | undefined> {
+    if (after != null && !Number.isSafeInteger(after)) {
+      return
+    }
+
+    const seed = sample == null ? '' : Math.floor(sample() * 2 ** 31)
+    const { values: [cursor, ...packed], ahead } = await this.#run(SCRIPTS.list, now, namespace == null ? 'all' : `in:${namespace}`, listsFor(reads), after ?? '', limit, seed)
+
+    return cursor == null ? undefined : { registrations: unpackAll(packed, ahead), cursor: Number(cursor) }
+  }
+
+  async registrationsOf (peer: string, now: number): Promise<StoredRegistration[]> {
+    const { values, ahead } = await this.#run(SCRIPTS.registrationsOf, now, peer)
+
+    return unpackAll(values, ahead)
+  }
+
+  async expire (now: number, limit: number): Promise<StoredRegistration[]> {
+    const expired: StoredRegistration[] = []
+    let batch: StoredRegistration[]
+
+    do {
+      const { values, ahead } = await this.#run(SCRIPTS.expire, now, Math.min(limit - expired.length, MAX_EXPIRED))
+      batch = unpackAll(values, ahead)
+      expired.push(...batch)
+    } while (batch.length === MAX_EXPIRED && expired.length < limit)
+
+    return expired
+  }
+
+  nextExpiry (): number | undefined {
+    return this.#status.nextExpiry
+  }
+
+  subscribe (namespace: string, onChange: OnChange): Unsubscribe {
+    return this.#subscriptions.add(namespace, onChange)
+  }
+
+  /** Every script answers with a status first. */
+  async #run (script: Script, now: number, ...args: Array<string | number | Buffer>): Promise<{ values: Reply[], ahead: number }> {
+    if (this.#connection == null) {
+      throw new NotStartedError('The store is not started')
+    }
+
+    const texts = args.map(arg => typeof arg === 'number' ? `${arg}` : arg)
+    const [status, ...values] = await this.#connection.run(script, this.#key, [this.#timeFor(now), this.#id, ...texts])
+    const [time, registrations, namespaces, peers, bytes, due, changes] = status as [number, number, number, number, number, number, Buffer]
+    const ahead = now - time
+    this.#status = { size: { registrations, namespaces, peers, bytes }, nextExpiry: due < 0 ? undefined : due + ahead }
+
+    if (changes.byteLength > 0) {
+      this.#subscriptions.heard(changes.toString())
+    }
+
+    return { values, ahead }
+  }
+}
+
+function unpackAll (packed: Reply[], ahead: number): StoredRegistration[] {
+  return packed.map(packed => unpackRegistration(packed as Buffer, ahead))
+}
