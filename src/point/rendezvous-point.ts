@@ -529,9 +529,10 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   /** Sets the timer to the next expiry, not counting one that is being worked on. */
   #scheduleExpiry (atLeast: number = 0): void {
-    const due = this.#store.nextExpiry()
+    // where others may have registered something, once in a while it is looked for
+    const due = this.#store.nextExpiry() ?? this.#clock.now + MAX_EXPIRY_DELAY
 
-    if (due == null || due >= this.#expiryDue || this.#stopping.signal.aborted) {
+    if (due >= this.#expiryDue || this.#stopping.signal.aborted) {
       return
     }
 

@@ -3,7 +3,8 @@
  * that hold across requests are the store's to keep: one registration for each peer and namespace,
  * limits checked and applied in one step, the order of listings, and which cursors are valid.
  *
- * A store has no clock and no timer: it is told the time. Times are milliseconds since the epoch.
+ * A store has no clock and no timer: it is told the time. One that is shared may go by a clock of its own, and says
+ * what it says of time in that of who asks. Times are milliseconds since the epoch.
  * Methods may answer at once or with a promise. A store that cannot be reached rejects, and the point
  * answers E_UNAVAILABLE. `suite.ts` tests all of this for any store.
  */
@@ -160,11 +161,12 @@ export interface RegistrationStore {
 
   /**
    * When `expire` next has something to do, or undefined when nothing is registered. It may be up to a
-   * second after the moment a registration expires.
+   * second after the moment a registration expires. Of a shared store it is as of its last answer, so a point
+   * calls `expire` once in a while anyway.
    */
   nextExpiry (): number | undefined
 
-  /** What is held, including what has expired and was not removed yet. */
+  /** What is held, including what has expired and was not removed yet. Of a shared store, as of its last answer. */
   readonly size: StoreSize
 
   /**

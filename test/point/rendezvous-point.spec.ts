@@ -218,10 +218,10 @@ describe('starting and stopping', () => {
 })
 
 describe('expiry', () => {
-  it('needs one timer, however much is registered, and none for nothing', async () => {
+  it('needs one timer, however much is registered', async () => {
     const { point, store } = pointWith()
     await point.start()
-    expect(vi.getTimerCount()).toBe(0)
+    expect(vi.getTimerCount()).toBe(1)
     await point.stop()
     fill(store, 1_000)
     await point.start()
@@ -245,7 +245,20 @@ describe('expiry', () => {
     expect(expired[0]).toEqual({ peer: expect.anything(), namespace: expect.any(String), expires: NOW + HOUR })
     expect(expired[0].peer.toString()).toBe(peer)
     expect(point.size).toEqual({ registrations: 0, namespaces: 0, peers: 0, bytes: 0 })
-    expect(vi.getTimerCount()).toBe(0)
+    expect(vi.getTimerCount()).toBe(1)
+  })
+
+  it('is looked for once in a minute where nothing is known to be registered, for others may use the store', async () => {
+    const { point, store, calls } = pointWith({ nextExpiry: () => undefined })
+    const expired = vi.fn()
+    point.addEventListener('registration:expired', expired)
+    await point.start()
+    fill(store, 1, 90_000)
+    await vi.advanceTimersByTimeAsync(125_000)
+
+    expect(expired).toHaveBeenCalledOnce()
+    expect(calls.filter(call => call === 'expire')).toHaveLength(2)
+    await point.stop()
   })
 
   it.each([['forward', 10 * HOUR], ['back', -10 * HOUR]])('comes when a lifetime has passed, however far the clock is set %s', async (_, far) => {

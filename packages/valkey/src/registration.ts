@@ -7,23 +7,19 @@ import type { NewRegistration, RecordDomain, StoredRegistration } from 'libp2p-r
  */
 const NUMBERS = 16
 
-const DOMAINS: RecordDomain[] = ['libp2p-peer-record', 'libp2p-routing-state']
+/** By their numbers, which say what can be read as bits: a registration with records in both forms has both. */
+const DOMAINS = ['none', 'libp2p-peer-record', 'libp2p-routing-state']
 
-/** The combinations of forms that a record can be in, as each has a list. */
 const BOTH = 3
 
-function formOf (domain: RecordDomain): number {
-  return DOMAINS.indexOf(domain) + 1
-}
-
-/** The lists in which somebody finds what can be read: all, or of one form. */
+/** The lists in which somebody finds what can be read: all, or those with one form. */
 export function listsFor (reads: RecordDomain | undefined): string {
-  return reads == null ? '123' : `${formOf(reads)}${BOTH}`
+  return reads == null ? '0123' : `${DOMAINS.indexOf(reads)}${BOTH}`
 }
 
 /** All but the numbers in front. */
 export function packRegistration ({ namespace, peer, network, domain, signedPeerRecord, otherRecord }: NewRegistration): Buffer {
-  const form = formOf(domain)
+  const form = DOMAINS.indexOf(domain)
   const recordLength = Buffer.alloc(4)
   recordLength.writeUInt32BE(signedPeerRecord.byteLength)
 
@@ -66,7 +62,7 @@ export function unpackRegistration (packed: Buffer, ahead: number): StoredRegist
     namespace,
     peer,
     network,
-    domain: DOMAINS[packed.readUInt8(NUMBERS) - 1] as RecordDomain,
+    domain: DOMAINS[packed.readUInt8(NUMBERS)] as StoredRegistration['domain'],
     signedPeerRecord: bytesOf(packed, records, other),
     otherRecord: packed.readUInt8(NUMBERS + 1) === BOTH ? bytesOf(packed, other, packed.byteLength) : undefined,
     expires: packed.readDoubleBE(8) + ahead,
