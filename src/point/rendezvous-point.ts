@@ -82,6 +82,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #allowance: Allowance | undefined
   readonly #networkOf: (origin: Origin) => Network
   readonly #fairConnections: FairConnections | undefined
+  /** Tells it from others over the same store. */
+  readonly #id = crypto.randomUUID()
   readonly #livePeers: LivePeers | undefined
   readonly #watch: Watch | undefined
   /** What is served, and by what. */
@@ -130,6 +132,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         events: components.events,
         connectionManager: components.connectionManager,
         remove: async peer => this.#removeAll(peer),
+        dismiss: peer => { this.#leave(peer, false).catch(err => { this.#log.error('could not tell that %s is not live here any more - %e', peer, err) }) },
         log: this.#log
       })
       : undefined
@@ -143,6 +146,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         metrics: this.#metrics,
         livePeers: this.#livePeers,
         networkOf: this.#networkOf,
+        point: this.#id,
         now: () => this.#clock.now,
         reads: connection => this.#readers?.formOf(connection),
         excess: connection => this.#excess(connection, this.#stopping.signal),
@@ -501,8 +505,25 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
   }
 
-  /** Ends all registrations of a peer that is gone. */
+  /** Ends all registrations of a peer that is gone, unless it is live at another point. */
   async #removeAll (peer: string): Promise<void> {
+    const removed = await this.#leave(peer, true)
+
+    if (removed == null) {
+      await this.#unregisterAll(peer)
+    }
+
+    for (const registration of removed ?? []) {
+      this.#report(peerIdFromString(peer), { type: 'registration:removed', registration })
+    }
+  }
+
+  /** Undefined where the store is not shared. */
+  async #leave (peer: string, isGone: boolean): Promise<StoredRegistration[] | undefined> {
+    return this.#inTime(this.#store.leave?.(peer, this.#id, isGone, this.#clock.now))
+  }
+
+  async #unregisterAll (peer: string): Promise<void> {
     const registrations = await this.#inTime(this.#store.registrationsOf(peer, this.#clock.now))
     const peerId = peerIdFromString(peer)
 

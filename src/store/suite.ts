@@ -1051,6 +1051,35 @@ const RULES: Record<string, Rule> = {
     equal('calls', calls, before)
   },
 
+  'what a peer registered that is live at several points ends when it has left the last': async create => {
+    const subject = await create()
+    const { store } = subject
+
+    if (store.enter == null || store.leave == null) {
+      return
+    }
+
+    await subject.register('a', 'peer')
+    await subject.register('b', 'peer')
+    await subject.register('a', 'other')
+    await subject.register('a', 'expired', { ttl: SECOND })
+    const namespaces = (registrations: StoredRegistration[]): string[] => registrations.map(({ namespace }) => namespace).sort()
+
+    equal('what it has', namespaces(await store.enter('peer', 'point-1', NOW)), ['a', 'b'])
+    equal('what it has at another', namespaces(await store.enter('peer', 'point-2', NOW)), ['a', 'b'])
+    equal('it has left the one', await store.leave('peer', 'point-1', true, NOW), [])
+    equal('it is back', namespaces(await store.enter('peer', 'point-1', NOW)), ['a', 'b'])
+    equal('it has left the other', await store.leave('peer', 'point-2', true, NOW), [])
+    equal('it may come back', await store.leave('peer', 'point-1', false, NOW), [])
+    equal('listed', await subject.peers({ namespace: 'a' }), 'peer other expired')
+    await store.enter('peer', 'point-2', NOW)
+    equal('it has left all', namespaces(await store.leave('peer', 'point-2', true, NOW)), ['a', 'b'])
+    equal('listed', await subject.peers(), 'other expired')
+    equal('it is back, and has nothing', await store.enter('peer', 'point-1', NOW), [])
+    equal('what has expired is not returned', await store.leave('expired', 'point-1', true, NOW + SECOND), [])
+    equal('but expires', peersOf(await subject.expire(NOW + 2 * SECOND)), 'expired')
+  },
+
   'a store that several points started goes on until the last of them stops it': async create => {
     const subject = await create()
     await subject.store.start?.()

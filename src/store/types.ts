@@ -177,6 +177,20 @@ export interface RegistrationStore {
   subscribe? (namespace: string, onChange: OnChange): Unsubscribe
 
   /**
+   * Where points share a store, a live peer may be at several of them, and its registrations end when it is at none:
+   * it is live at a point from now on. Returns its registrations, as `registrationsOf` does.
+   *
+   * @param point - the same for all that a point says; a point that has not called `expire` for minutes counts for nobody
+   */
+  enter? (peer: string, point: string, now: number): Promise<StoredRegistration[]>
+
+  /**
+   * A peer is live at a point no longer. Where it is not coming back, and live at no other point, its registrations are
+   * removed and returned, in one step.
+   */
+  leave? (peer: string, point: string, isGone: boolean, now: number): Promise<StoredRegistration[]>
+
+  /**
    * Whether what was changed last is not yet where the store keeps it, and requests may be refused for
    * that. Undefined where that cannot be.
    */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { EXPIRE, LIST, LOOK, REGISTER, REGISTRATIONS_OF, UNREGISTER } from './lua/commands.ts'
+import { ENTER, EXPIRE, LEAVE, LIST, LOOK, REGISTER, REGISTRATIONS_OF, STOP, UNREGISTER } from './lua/commands.ts'
 import { REGISTRATIONS } from './lua/registrations.ts'
 import { SHARES } from './lua/shares.ts'
 import { STATE } from './lua/state.ts'
@@ -22,5 +22,8 @@ export const SCRIPTS = {
   unregister: script(STATE, SHARES, REGISTRATIONS, UNREGISTER),
   list: script(STATE, SHARES, LIST),
   registrationsOf: script(STATE, SHARES, REGISTRATIONS, REGISTRATIONS_OF),
-  expire: script(STATE, SHARES, REGISTRATIONS, EXPIRE)
+  expire: script(STATE, SHARES, REGISTRATIONS, EXPIRE),
+  enter: script(STATE, SHARES, REGISTRATIONS, ENTER, REGISTRATIONS_OF),
+  leave: script(STATE, SHARES, REGISTRATIONS, LEAVE),
+  stop: script(STATE, SHARES, REGISTRATIONS, STOP)
 }

@@ -53,6 +53,8 @@ export class ValkeyStore implements RegistrationStore {
   readonly #subscriptions = new Subscriptions()
   /** Tells what this store has changed from what others have. */
   readonly #id = crypto.randomUUID()
+  /** Those that use this store. */
+  readonly #points = new Set<string>()
   #connection: Connection | undefined
   #starts = 0
   #starting: Promise<void> | undefined
@@ -111,8 +113,12 @@ export class ValkeyStore implements RegistrationStore {
     // somebody may have started it again meanwhile
     if (this.#starts === 0) {
       const connection = this.#connection
+      const points = [...this.#points]
+      this.#points.clear()
       this.#connection = undefined
       this.#starting = undefined
+      // where it cannot be said, they are forgotten by and by
+      await connection?.run(SCRIPTS.stop, this.#key, [ITS_OWN, this.#id, ...points]).catch(() => {})
       await connection?.close()
     }
   }
@@ -155,12 +161,25 @@ export class ValkeyStore implements RegistrationStore {
     let batch: StoredRegistration[]
 
     do {
-      const { values, ahead } = await this.#run(SCRIPTS.expire, now, Math.min(limit - expired.length, MAX_EXPIRED))
+      const { values, ahead } = await this.#run(SCRIPTS.expire, now, Math.min(limit - expired.length, MAX_EXPIRED), ...this.#points)
       batch = unpackAll(values, ahead)
       expired.push(...batch)
     } while (batch.length === MAX_EXPIRED && expired.length < limit)
 
     return expired
+  }
+
+  async enter (peer: string, point: string, now: number): Promise<StoredRegistration[]> {
+    this.#points.add(point)
+    const { values, ahead } = await this.#run(SCRIPTS.enter, now, peer, point)
+
+    return unpackAll(values, ahead)
+  }
+
+  async leave (peer: string, point: string, isGone: boolean, now: number): Promise<StoredRegistration[]> {
+    const { values, ahead } = await this.#run(SCRIPTS.leave, now, peer, point, isGone ? 1 : 0)
+
+    return unpackAll(values, ahead)
   }
 
   nextExpiry (): number | undefined {

@@ -10,6 +10,8 @@ export interface LivePeersInit {
   connectionManager: Pick<ConnectionManager, 'getConnections'>
   /** Ends all registrations of a peer. When it rejects, it is tried again. */
   remove: (peer: string) => Promise<void>
+  /** A peer is live no longer, and not gone either. */
+  dismiss: (peer: string) => void
   log: Logger
 }
 
@@ -47,7 +49,12 @@ export class LivePeers {
   }
 
   say (peer: PeerId, live: boolean): void {
+    const wasLive = this.isLive(peer.toString())
     this.#presence.say(peer.toString(), live)
+
+    if (wasLive && !live) {
+      this.#init.dismiss(peer.toString())
+    }
   }
 
   isLive (peer: string): boolean {
@@ -67,6 +74,7 @@ export class LivePeers {
   readonly #onPrune = ({ detail: connections }: CustomEvent<Connection[]>): void => {
     for (const { remotePeer } of connections) {
       if (this.#init.connectionManager.getConnections(remotePeer).length === 0) {
+        this.say(remotePeer, false)
         this.#presence.dismissed(remotePeer.toString())
       }
     }

@@ -55,6 +55,8 @@ export interface WatchInit {
   /** Absent: who says that they are live is not heard. */
   livePeers: Pick<LivePeers, 'say' | 'isLive'> | undefined
   networkOf: (origin: Origin) => Network
+  /** The point, to a store that it shares with others. */
+  point: string
   /** The time, in milliseconds since the epoch. */
   now: () => number
   /** The only form of records that a client reads that does not say it reads both; a promise while it is not known. */
@@ -175,7 +177,8 @@ export class Watch {
   }
 
   * #say (stream: WatchStream, { remotePeer, status }: Connection, live: boolean): Steps<void> {
-    const { livePeers, store, now, settings: { requestTimeout } } = this.#init
+    const { livePeers, store, point, now, settings: { requestTimeout } } = this.#init
+    const peer = remotePeer.toString()
 
     // one that has gone while it was held back would not go once more
     if (livePeers == null || status !== 'open') {
@@ -185,7 +188,7 @@ export class Watch {
     livePeers.say(remotePeer, live)
 
     if (live) {
-      const registrations = yield * ask(() => store.registrationsOf(remotePeer.toString(), now()), AbortSignal.timeout(requestTimeout))
+      const registrations = yield * ask(() => store.enter?.(peer, point, now()) ?? store.registrationsOf(peer, now()), AbortSignal.timeout(requestTimeout))
       stream.registered(registrations.map(({ namespace }) => namespace))
     }
   }

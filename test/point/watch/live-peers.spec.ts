@@ -17,6 +17,7 @@ async function start (remove: () => Promise<void>): Promise<{ livePeers: LivePee
     events,
     connectionManager: { getConnections: () => [] },
     remove,
+    dismiss: () => {},
     log: defaultLogger().forComponent('test')
   })
   livePeers.start()

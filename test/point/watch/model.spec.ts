@@ -192,6 +192,7 @@ describe('those who watch', () => {
         livePeers: undefined,
         networkOf: () => 'a',
         reads: () => undefined,
+        point: 'point',
         * excess () { return undefined },
         answered: () => {}
       })

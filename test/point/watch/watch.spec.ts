@@ -42,6 +42,7 @@ function watchOf (store: MemoryStore, init: Partial<WatchInit> = {}): Watch {
     livePeers: undefined,
     networkOf: () => 'a',
     reads: () => undefined,
+    point: 'point',
     * excess () { return undefined },
     answered: () => {},
     ...init

@@ -333,8 +333,57 @@ end
 return answer(found, status())
 `
 
-/** ARGV: limit. */
+/** ARGV: peer, point. Answers as REGISTRATIONS_OF, which follows. */
+export const ENTER = String.raw`
+call('ZADD', POINTS, now, ARGV[4])
+call('SADD', liveKey(ARGV[4]), ARGV[3])
+`
+
+/** ARGV: peer, point, 1 if it is gone. */
+export const LEAVE = String.raw`
+local peer, point, isGone = ARGV[3], ARGV[4], ARGV[5] == '1'
+local found = {}
+call('SREM', liveKey(point), peer)
+
+for _, other in ipairs(call('ZRANGEBYSCORE', POINTS, now - POINT_LIFE, '+inf')) do
+  if call('SISMEMBER', liveKey(other), peer) == 1 then
+    isGone = false
+  end
+end
+
+for _, id in ipairs(isGone and call('HVALS', peerKey(peer)) or {}) do
+  local it = load(id)
+
+  if it.expires > now then
+    remove(id, it)
+    found[#found + 1] = it.packed
+  end
+end
+
+return answer(found, status())
+`
+
+/** ARGV: points that have stopped. */
+export const STOP = String.raw`
+for i = 3, #ARGV do
+  call('ZREM', POINTS, ARGV[i])
+  call('UNLINK', liveKey(ARGV[i]))
+end
+
+return { status() }
+`
+
+/** ARGV: limit, points that are there. */
 export const EXPIRE = String.raw`
+for i = 4, #ARGV do
+  call('ZADD', POINTS, now, ARGV[i])
+end
+
+for _, point in ipairs(call('ZRANGEBYSCORE', POINTS, '-inf', now - POINT_LIFE)) do
+  call('ZREM', POINTS, point)
+  call('UNLINK', liveKey(point))
+end
+
 local limit = math.min(tonumber(ARGV[3]), MAX_EXPIRED)
 local found = call('LPOP', EXPIRED, limit) or {}
 
