@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -16,6 +16,8 @@ export interface Server {
   readonly pid: number
   /** A client that says how to reach it. */
   client: () => ReturnType<typeof createClient>
+  /** At how many points a peer is live. */
+  pointsOf: (prefix: string, peer: string) => Promise<number>
   /** Ends the process. It may be started again on the same port, with what it has kept. */
   stop: (signal?: NodeJS.Signals) => Promise<void>
   start: () => Promise<void>
@@ -61,6 +63,15 @@ export async function startServer (kind: string, ...options: string[]): Promise<
 
     client: () => createClient({ url: server.url }),
 
+    async pointsOf (prefix, peer) {
+      const client = await server.client().connect()
+      const points = await client.zRange(`{${prefix}}:points`, 0, -1)
+      const live = await Promise.all(points.map(async point => client.sIsMember(`{${prefix}}:live:${point}`, peer)))
+      client.destroy()
+
+      return live.filter(isLive => isLive === 1).length
+    },
+
     async start () {
       child = spawn(PROGRAMS[kind] as string, ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
 
@@ -101,9 +112,4 @@ async function freePort (): Promise<number> {
   await once(server, 'close')
 
   return port
-}
-
-/** What the server says of itself. */
-export function versionOf (kind: string): string {
-  return execFileSync(PROGRAMS[kind] as string, ['--version'], { encoding: 'utf8' })
 }
