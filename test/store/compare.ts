@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { ModelledStore } from './model.ts'
+import { Model, ModelledStore } from './model.ts'
 import type { RegistrationStore, StoreLimits } from '../../src/store/types.ts'
 
 const SECOND = 1_000
@@ -96,9 +96,9 @@ const perform: Record<string, (run: Run, operation: any) => Promise<void>> = {
  *
  * @param restart - goes on with the same registrations in another store
  */
-export async function compare (create: () => RegistrationStore, restart: Run['restart'], numRuns: number): Promise<void> {
+export async function compare (create: () => RegistrationStore, restart: Run['restart'], numRuns: number, registrationBytes?: number): Promise<void> {
   await fc.assert(fc.asyncProperty(limitsArbitrary, fc.array(operation, { maxLength: 150, size: 'max' }), async (limits, operations) => {
-    const run: Run = { store: new ModelledStore(create()), limits, now: START, cursors: [], restart }
+    const run: Run = { store: new ModelledStore(create(), new Model(registrationBytes)), limits, now: START, cursors: [], restart }
     await run.store.start()
 
     for (const operation of operations) {

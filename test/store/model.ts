@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import type { MaybePromise } from '../../src/protocol/maybe-promise.ts'
 import type { ListQuery, NewRegistration, Page, RegisterResult, RegistrationStore, StartOptions, StoredRegistration, StoreLimits, StoreSize } from '../../src/store/types.ts'
 
-/** What the stores count for a registration beside its records. */
-const REGISTRATION_BYTES = 640
-
 /** What the contract says, said with arrays. Times are whole seconds, so that what has expired is due. */
-class Model {
+export class Model {
+  readonly #registrationBytes: number
   alive: StoredRegistration[] = []
   /** Expired and not yet returned by `expire`. */
   expired: StoredRegistration[] = []
@@ -14,6 +12,16 @@ class Model {
   readonly born = new Map<string, number>()
   /** The highest sequence number so far. */
   highest = -1
+
+  /**
+   * @param registrationBytes - what the store counts for a registration beside its records
+   */
+  constructor (registrationBytes = 640) {
+    this.#registrationBytes = registrationBytes
+  }
+
+  readonly bytesOf = ({ signedPeerRecord, otherRecord }: Pick<StoredRegistration, 'signedPeerRecord' | 'otherRecord'>): number =>
+    this.#registrationBytes + signedPeerRecord.byteLength + (otherRecord?.byteLength ?? 0)
 
   pass (now: number): void {
     if (this.alive.some(({ expires }) => expires <= now)) {
@@ -31,7 +39,7 @@ class Model {
   }
 
   get bytes (): number {
-    return sum(this.alive.map(bytesOf))
+    return sum(this.alive.map(this.bytesOf))
   }
 
   /** The limits in the way of one more. */
@@ -43,7 +51,7 @@ class Model {
       maxRegistrationsPerNamespace: inNamespace >= limits.maxRegistrationsPerNamespace,
       maxNamespaces: inNamespace === 0 && count(this.alive, 'namespace') >= limits.maxNamespaces,
       maxRegistrations: this.alive.length >= limits.maxRegistrations,
-      maxBytes: this.bytes + bytesOf(records) > limits.maxBytes
+      maxBytes: this.bytes + this.bytesOf(records) > limits.maxBytes
     }).filter(([, isReached]) => isReached).map(([limit]) => limit)
   }
 
@@ -54,7 +62,7 @@ class Model {
   candidates (limit: string, newcomer: NewRegistration): StoredRegistration[] {
     return limit === 'maxRegistrationsPerNamespace'
       ? this.#candidates(this.alive.filter(({ namespace }) => namespace === newcomer.namespace), newcomer.network, () => 1, 1)
-      : this.#candidates(this.alive, newcomer.network, bytesOf, bytesOf(newcomer))
+      : this.#candidates(this.alive, newcomer.network, this.bytesOf, this.bytesOf(newcomer))
   }
 
   #candidates (members: StoredRegistration[], newcomer: string, weightOf: Weight, weight: number, path = ''): StoredRegistration[] {
@@ -166,7 +174,7 @@ export class ModelledStore implements RegistrationStore {
       assert.ok(onlyShared == null || model.candidates(onlyShared, newcomer).includes(displaced[0] as StoredRegistration), `somebody else should have made room for ${onlyShared}`)
       model.born.set(`${namespace} ${peer}`, sequence)
     } else {
-      assert.ok(displaced.length === 0 || model.bytes - bytesOf(previous) + bytesOf(registration) > limits.maxBytes, 'somebody made room for a refresh that needs none')
+      assert.ok(displaced.length === 0 || model.bytes - model.bytesOf(previous) + model.bytesOf(registration) > limits.maxBytes, 'somebody made room for a refresh that needs none')
     }
 
     const before = model.bytes
@@ -178,7 +186,7 @@ export class ModelledStore implements RegistrationStore {
     }
 
     model.alive.push(registration)
-    const most = Math.max(limits.maxBytes, before) + (previous == null ? 0 : bytesOf(registration))
+    const most = Math.max(limits.maxBytes, before) + (previous == null ? 0 : model.bytesOf(registration))
     assert.ok(model.bytes <= most, `${model.bytes} bytes are held, and ${most} at the most were to be`)
   }
 
@@ -261,7 +269,7 @@ export class ModelledStore implements RegistrationStore {
     assertWithin(registrations, alive.length, all.length, 'the number of registrations')
     assertWithin(namespaces, count(alive, 'namespace'), count(all, 'namespace'), 'the number of namespaces')
     assertWithin(peers, count(alive, 'peer'), count(all, 'peer'), 'the number of peers')
-    assertWithin(bytes, this.#model.bytes, sum(all.map(bytesOf)), 'the bytes')
+    assertWithin(bytes, this.#model.bytes, sum(all.map(this.#model.bytesOf)), 'the bytes')
 
     const next = this.nextExpiry()
 
@@ -274,10 +282,6 @@ export class ModelledStore implements RegistrationStore {
 }
 
 type Weight = (registration: StoredRegistration) => number
-
-function bytesOf ({ signedPeerRecord, otherRecord }: Pick<StoredRegistration, 'signedPeerRecord' | 'otherRecord'>): number {
-  return REGISTRATION_BYTES + signedPeerRecord.byteLength + (otherRecord?.byteLength ?? 0)
-}
 
 function sum (numbers: number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0)

@@ -25,7 +25,7 @@ describe('a naive model gives the same answers', () => {
         await store.stop()
 
         return store.continued(next)
-      }, 60)
+      }, 60, 830)
     })
   })
 })

@@ -14,21 +14,6 @@ it.ttl, it.body = ttl, body
 local scope = 'in:' .. it.namespace
 local displaced, displacedIds = {}, {}
 
-local function inNamespace ()
-  return call('ZCARD', sharesOf(scope))
-end
-
-local function isFull ()
-  local held = inNamespace()
-
-  return call('HLEN', peerKey(it.peer)) >= maxPerPeer or
-    held >= maxPerNamespace or
-    -- also where a limit was lowered: the namespace may be there for what has expired
-    call('HLEN', PAYERS) + (held == 0 and 1 or 0) > maxNamespaces or
-    call('HLEN', REGISTRATIONS) >= maxRegistrations or
-    bytes + it.weight > maxBytes
-end
-
 -- removes what has to make room, and says so, unless it is left to "expire" to say it
 local function displace (id)
   local other = load(id)
@@ -97,13 +82,23 @@ end
 
 -- makes room for a newcomer, or returns the limit that is in the way
 local function admit ()
-  if isFull() then
-    evictExpired()
+  local held, ofPeer, namespaces, registrations
+
+  local function count ()
+    held, ofPeer = call('ZCARD', sharesOf(scope)), call('HLEN', peerKey(it.peer))
+    namespaces, registrations = call('HLEN', PAYERS), call('HLEN', REGISTRATIONS)
   end
 
-  local held = inNamespace()
+  count()
 
-  if call('HLEN', peerKey(it.peer)) >= maxPerPeer then
+  if ofPeer >= maxPerPeer or held >= maxPerNamespace or registrations >= maxRegistrations or bytes + it.weight > maxBytes or
+    -- also where a limit was lowered: the namespace may be there for what has expired
+    namespaces + (held == 0 and 1 or 0) > maxNamespaces then
+    evictExpired()
+    count()
+  end
+
+  if ofPeer >= maxPerPeer then
     return 'maxRegistrationsPerPeer'
   end
 
@@ -117,7 +112,7 @@ local function admit ()
     choose(share[2])
   end
 
-  if held == 0 and call('HLEN', PAYERS) >= maxNamespaces then
+  if held == 0 and namespaces >= maxNamespaces then
     local namespace = crowdedOut()
 
     if not namespace then
@@ -134,7 +129,7 @@ local function admit ()
     freed = freed + load(id).weight
   end
 
-  local isCrowded = call('HLEN', REGISTRATIONS) - #displacedIds >= maxRegistrations
+  local isCrowded = registrations - #displacedIds >= maxRegistrations
 
   if isCrowded or bytes - freed + it.weight > maxBytes then
     local heaviest = victim('all', it.network, it.weight)
@@ -237,48 +232,59 @@ local function keyOf (form)
   return list == 'all' and base .. ':all:' .. form or base .. ':in:' .. form .. ':' .. string.sub(list, 4)
 end
 
--- up to so many ids behind a sequence number, of all lists that can be read, and the number of the last
-local function idsAfter (sequence, count)
-  local found = {}
-
-  for form in string.gmatch(forms, '.') do
-    local some = call('ZRANGEBYSCORE', keyOf(form), '(' .. sequence, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
-
-    for i = 1, #some, 2 do
-      found[#found + 1] = { id = some[i], sequence = tonumber(some[i + 1]), text = some[i + 1] }
-    end
-  end
-
-  table.sort(found, function (a, b) return a.sequence < b.sequence end)
-  local ids = {}
-
-  for i = 1, math.min(count, #found) do
-    ids[i] = found[i].id
-  end
-
-  return ids, #ids > 0 and found[#ids].text or sequence
+local function bySequence (a, b)
+  return struct.unpack('>d', a) < struct.unpack('>d', b)
 end
 
-local function loadAlive (ids, visit)
-  for i = 1, #ids, CHUNK do
-    for j, packed in ipairs(call('HMGET', REGISTRATIONS, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))) do
-      if isAlive(packed) then
-        visit(packed, ids[i + j - 1])
+-- up to so many registrations behind a sequence number, of all lists that can be read
+local function behind (sequence, count)
+  local ids, lists = {}, 0
+
+  for form in string.gmatch(forms, '.') do
+    local some = call('ZRANGEBYSCORE', keyOf(form), '(' .. sequence, '+inf', 'LIMIT', 0, count)
+
+    if #some > 0 then
+      lists = lists + 1
+    end
+
+    if lists < 2 and #some > 0 then
+      ids = some
+    else
+      for _, id in ipairs(some) do
+        ids[#ids + 1] = id
       end
     end
   end
+
+  local found = #ids > 0 and call('HMGET', REGISTRATIONS, unpack(ids)) or {}
+
+  if lists > 1 then
+    table.sort(found, bySequence)
+  end
+
+  return found, math.min(count, #found)
 end
 
+-- fills a page with what is alive, and returns where it goes on
 local function page (found, sequence)
   local looked = 0
 
   repeat
-    local count = math.min(limit - #found, CHUNK)
-    local ids
-    ids, sequence = idsAfter(sequence, count)
-    loadAlive(ids, function (packed) found[#found + 1] = packed end)
-    looked = looked + #ids
-  until #ids < count or #found >= limit or looked - #found >= MAX_LOOKED_THROUGH
+    local wanted = math.min(limit - #found, CHUNK)
+    local some, count = behind(sequence, wanted)
+
+    for i = 1, count do
+      if isAlive(some[i]) then
+        found[#found + 1] = some[i]
+      end
+    end
+
+    if count > 0 then
+      sequence = string.format('%.0f', struct.unpack('>d', some[count]))
+    end
+
+    looked = looked + count
+  until count < wanted or #found >= limit or looked - #found >= MAX_LOOKED_THROUGH
 
   return sequence
 end
@@ -296,12 +302,14 @@ math.randomseed(tonumber(seed))
 local ids, found, isThere = {}, {}, {}
 draw(list, '', limit, ids)
 
-loadAlive(ids, function (packed)
-  if string.find(forms, tostring(read(packed).forms), 1, true) then
-    found[#found + 1] = packed
-    isThere[packed] = true
+for i = 1, #ids, CHUNK do
+  for _, packed in ipairs(call('HMGET', REGISTRATIONS, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))) do
+    if isAlive(packed) and string.find(forms, tostring(read(packed).forms), 1, true) then
+      found[#found + 1] = packed
+      isThere[packed] = true
+    end
   end
-end)
+end
 
 -- in the place of those that are of no use here
 if #found < #ids then

@@ -29,7 +29,7 @@ local caller = ARGV[2]
 local REGISTRATIONS, EXPIRY, EXPIRED, PAYERS = base .. ':registrations', base .. ':expiry', base .. ':expired', base .. ':payers'
 
 -- what a registration takes beside its records, in bytes
-local REGISTRATION_BYTES = 640
+local REGISTRATION_BYTES = 830
 
 -- of this layout; another one is not touched
 local FORM = '1'
