@@ -1,3 +1,4 @@
+import { TimeoutError } from '@libp2p/interface'
 import type { Script } from './scripts.ts'
 
 /** What a script answers with. */
@@ -7,78 +8,161 @@ export type Reply = null | number | Buffer | Reply[]
 export interface Connection {
   /** Rejects where the server has not answered. The script may or may not have run then. */
   run: (script: Script, key: string, args: Array<string | Buffer>) => Promise<Reply[]>
-  /** What is said on a channel from now on, and whenever something may have been missed. */
+  /** Has what is said on a channel heard from now on. `onMissing` is called whenever some of it may not have been. */
   subscribe: (channel: string, onMessage: (message: string) => void, onMissing: () => void) => Promise<void>
+  /** What the server says of itself, by name. */
+  info: () => Promise<Record<string, string>>
   readonly isReady: boolean
-  close: () => Promise<void>
+  close: () => void
 }
 
-/** Of a client of `@redis/client`: it is asked for another like it, and never used itself. */
+/** A client of `@redis/client`, as far as it is used. */
 export interface RedisClient {
   duplicate: (overrides?: any) => any
   readonly options?: any
 }
 
-/** The type of a reply in the protocol, as `RESP_TYPES` has it. */
+export interface ConnectionInit {
+  /** Says how to reach the server. It is asked for others like it, and not used itself. */
+  client: RedisClient
+  /** How long an answer may take, in milliseconds. */
+  timeout: number
+  onError: (err: Error) => void
+}
+
+/** The type of a reply in the protocol, as `RESP_TYPES` of the client has it. */
 const BLOB_STRING = 36
 
-/**
- * Opens a connection as a client does. Where it is lost, it is made anew for as long as it takes, and what is asked
- * meanwhile fails at once: it might otherwise be done long after it was given up.
- *
- * @throws what keeps it from being made the first time
- */
-export async function connect (client: RedisClient, onError: (err: Error) => void): Promise<Connection> {
-  const { socket } = client.options ?? {}
-  let isConnected = false
-  const own = client.duplicate({
-    RESP: 3,
-    disableOfflineQueue: true,
-    socket: {
-      ...socket,
-      reconnectStrategy: (retries: number, cause: Error) => isConnected ? Math.min(2 ** retries * 20, 2_000) * (0.5 + Math.random() / 2) : cause
-    }
-  })
-  own.on('error', (err: Error) => {
-    if (isConnected) {
-      onError(err)
-    }
-  })
+/** Milliseconds between attempts to connect. */
+const MAX_PAUSE = 2_000
 
-  try {
-    await own.connect()
-    isConnected = true
-  } catch (err: any) {
-    throw err.originalError ?? err
+/**
+ * A connection that is made anew where it is lost, for as long as it takes. What is asked meanwhile fails at once: it
+ * might otherwise be done long after it was given up.
+ */
+export class RedisConnection implements Connection {
+  readonly #init: ConnectionInit
+  #own: any
+  #wasReady = false
+  #subscription: { channel: string, onMessage: (message: string) => void, onMissing: () => void } | undefined
+  /** Gives up a connection that does not come about. */
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor (init: ConnectionInit) {
+    this.#init = init
   }
 
-  const send = async (args: Array<string | Buffer>): Promise<any> => own.sendCommand(args, { typeMapping: { [BLOB_STRING]: Buffer } })
-
-  return {
-    get isReady () {
-      return own.isReady
-    },
-
-    async run (script, key, args) {
-      try {
-        return await send(['EVALSHA', script.sha1, '1', key, ...args])
-      } catch (err: any) {
-        if (!String(err.message).startsWith('NOSCRIPT')) {
-          throw err
-        }
-
-        return send(['EVAL', script.source, '1', key, ...args])
+  /**
+   * @throws what keeps the connection from being made the first time
+   */
+  async open (): Promise<void> {
+    const { client, onError } = this.#init
+    const own = client.duplicate({
+      RESP: 3,
+      disableOfflineQueue: true,
+      socket: {
+        ...client.options?.socket,
+        reconnectStrategy: (retries: number, cause: Error) => this.#wasReady ? Math.min(2 ** retries * 20, MAX_PAUSE) * (0.5 + Math.random() / 2) : cause
       }
-    },
+    })
+    this.#own = own
+    own.on('error', (err: Error) => {
+      if (this.#wasReady && own === this.#own) {
+        this.#limit()
+        onError(err)
+      }
+    })
+    own.on('ready', () => { this.#onReady(own) })
+    this.#limit()
 
-    async subscribe (channel, onMessage, onMissing) {
-      // the client subscribes again by itself before it is ready
-      own.on('ready', onMissing)
-      await own.sSubscribe(channel, onMessage)
-    },
+    try {
+      await own.connect()
+    } catch (err: any) {
+      throw this.#timer == null ? this.#late(2) : err.originalError ?? err
+    }
+  }
 
-    async close () {
+  get isReady (): boolean {
+    return this.#own.isReady
+  }
+
+  async run (script: Script, key: string, args: Array<string | Buffer>): Promise<Reply[]> {
+    try {
+      return await this.#send(['EVALSHA', script.sha1, '1', key, ...args])
+    } catch (err: any) {
+      if (!String(err.message).startsWith('NOSCRIPT')) {
+        throw err
+      }
+
+      return this.#send(['EVAL', script.source, '1', key, ...args])
+    }
+  }
+
+  async subscribe (channel: string, onMessage: (message: string) => void, onMissing: () => void): Promise<void> {
+    this.#subscription = { channel, onMessage, onMissing }
+    await this.#own.sSubscribe(channel, onMessage)
+  }
+
+  async info (): Promise<Record<string, string>> {
+    const text = `${await this.#send(['INFO'])}`
+
+    return Object.fromEntries(text.split('\r\n').map(line => line.split(':', 2)))
+  }
+
+  close (): void {
+    clearTimeout(this.#timer)
+    this.#own.destroy()
+  }
+
+  #onReady (own: any): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+
+    if (this.#wasReady && this.#subscription != null) {
+      const { channel, onMessage, onMissing } = this.#subscription
+      // to do so again where the client has by itself does nothing
+      own.sSubscribe(channel, onMessage).then(onMissing, this.#init.onError)
+    }
+
+    this.#wasReady = true
+  }
+
+  /** A connection that is not made in time is given up, though it may look like one. */
+  #limit (): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#renew(this.#own)
+    }, 2 * this.#init.timeout)
+  }
+
+  #renew (own: any): void {
+    if (own === this.#own) {
       own.destroy()
+
+      if (this.#wasReady) {
+        // what goes wrong is told by events
+        this.open().catch(() => {})
+      }
+    }
+  }
+
+  #late (times: number): TimeoutError {
+    return new TimeoutError(`the server has not answered within ${times * this.#init.timeout} ms`)
+  }
+
+  async #send (args: Array<string | Buffer>): Promise<any> {
+    const own = this.#own
+    const { promise, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => {
+      reject(this.#late(1))
+      // whoever is at the other end may have gone without a word
+      this.#renew(own)
+    }, this.#init.timeout)
+
+    try {
+      return await Promise.race([own.sendCommand(args, { typeMapping: { [BLOB_STRING]: Buffer } }), promise])
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

@@ -1,5 +1,6 @@
 import { NotStartedError } from '@libp2p/interface'
-import { connect } from './connection.ts'
+import { RedisConnection } from './connection.ts'
+import { UnusableServerError } from './errors.ts'
 import { listsFor, packRegistration, unpackRegistration } from './registration.ts'
 import { SCRIPTS } from './scripts.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -19,11 +20,21 @@ export interface ValkeyStoreInit {
    * @default 'rendezvous'
    */
   prefix?: string
+  /**
+   * How long the server may take to answer, in milliseconds. Then the request is refused, and the connection made anew.
+   *
+   * @default 5_000
+   */
+  timeout?: number
   /** Called when the connection is lost, and for each attempt to make it anew that fails. */
   onError?: (err: Error) => void
 }
 
 const DEFAULT_PREFIX = 'rendezvous'
+const DEFAULT_TIMEOUT = 5_000
+
+/** The oldest version of Redis, and of what is compatible with it, that has all the scripts use. */
+const MIN_VERSION = 7
 
 /** What a script can do at a time without holding up others for long. */
 const MAX_EXPIRED = 200
@@ -48,6 +59,7 @@ const ITS_OWN = ''
 export class ValkeyStore implements RegistrationStore {
   readonly #client: RedisClient
   readonly #key: string
+  readonly #timeout: number
   readonly #onError: (err: Error) => void
   readonly #timeFor: (now: number) => string
   readonly #subscriptions = new Subscriptions()
@@ -63,9 +75,10 @@ export class ValkeyStore implements RegistrationStore {
   /**
    * @param timeFor - the time to go by, given that of a caller
    */
-  constructor ({ client, prefix = DEFAULT_PREFIX, onError = () => {} }: ValkeyStoreInit, timeFor: (now: number) => string = () => ITS_OWN) {
+  constructor ({ client, prefix = DEFAULT_PREFIX, timeout = DEFAULT_TIMEOUT, onError = () => {} }: ValkeyStoreInit, timeFor: (now: number) => string = () => ITS_OWN) {
     this.#client = client
     this.#key = `{${prefix}}`
+    this.#timeout = timeout
     this.#onError = onError
     this.#timeFor = timeFor
   }
@@ -90,16 +103,21 @@ export class ValkeyStore implements RegistrationStore {
   }
 
   async #start (): Promise<void> {
-    const connection = await connect(this.#client, this.#onError)
-    this.#connection = connection
+    const connection = new RedisConnection({ client: this.#client, timeout: this.#timeout, onError: this.#onError })
 
     try {
+      await connection.open()
+      checkServer(await connection.info().catch(noPermission))
+      this.#connection = connection
       await connection.subscribe(`${this.#key}:changes`, message => { this.#subscriptions.heard(message, this.#id) }, () => { this.#subscriptions.missed() })
       await this.#run(SCRIPTS.look, 0)
-    } catch (err) {
+    } catch (err: any) {
       this.#connection = undefined
-      await connection.close()
-      throw err
+      connection.close()
+
+      throw String(err.message).startsWith('RENDEZVOUSFORM')
+        ? new UnusableServerError(`what is stored under "${this.#key}" is of another version of this package`)
+        : err
     }
   }
 
@@ -119,7 +137,7 @@ export class ValkeyStore implements RegistrationStore {
       this.#starting = undefined
       // where it cannot be said, they are forgotten by and by
       await connection?.run(SCRIPTS.stop, this.#key, [ITS_OWN, this.#id, ...points]).catch(() => {})
-      await connection?.close()
+      connection?.close()
     }
   }
 
@@ -207,6 +225,26 @@ export class ValkeyStore implements RegistrationStore {
     }
 
     return { values, ahead }
+  }
+}
+
+/** Who may not ask is believed to know. */
+function noPermission (err: Error): Record<string, string> {
+  if (err.message.startsWith('NOPERM')) {
+    return {}
+  }
+
+  throw err
+}
+
+function checkServer ({ redis_version: version, maxmemory_policy: policy }: Record<string, string>): void {
+  if (version != null && parseInt(version) < MIN_VERSION) {
+    throw new UnusableServerError(`the server is of version ${version}, and ${MIN_VERSION} or newer is needed`)
+  }
+
+  // lists would name what is gone
+  if (policy != null && policy !== 'noeviction') {
+    throw new UnusableServerError(`the server removes keys by itself when it is full (maxmemory-policy ${policy}), and noeviction is needed`)
   }
 }
 

@@ -1,0 +1,217 @@
+import { createClient } from '@redis/client'
+import { afterEach, describe, expect, it } from 'vitest'
+import { allEvents, nextEvent } from '../../../test/fixtures/events.ts'
+import { addressOf, clientNode, pointNode, stopNodes } from '../../../test/fixtures/nodes.ts'
+import { valkeyStore } from '../src/index.ts'
+import { describeServers, startServer } from './servers.ts'
+import type { Server } from './servers.ts'
+import type { ValkeyStoreInit } from '../src/index.ts'
+import type { NewRegistration, RegistrationStore, StoreLimits } from 'libp2p-rendezvous'
+
+const MINUTE = 60_000
+
+const LIMITS: StoreLimits = { maxRegistrationsPerPeer: 1e6, maxRegistrationsPerNamespace: 1e6, maxNamespaces: 1e6, maxRegistrations: 1e6, maxBytes: 1e12 }
+
+const registration = (peer: string, size = 10): NewRegistration =>
+  ({ namespace: 'space', peer, signedPeerRecord: new Uint8Array(size), domain: 'libp2p-peer-record', network: '192.0/2/1', ttl: 60 * MINUTE })
+
+const soon: typeof expect.poll = condition => expect.poll(condition, { timeout: 20_000 })
+
+describeServers(kind => {
+  const servers: Server[] = []
+  const stores: RegistrationStore[] = []
+
+  afterEach(async () => {
+    await stopNodes()
+    await Promise.all(stores.splice(0).map(async store => store.stop?.()))
+    await Promise.all(servers.splice(0).map(async server => server.destroy()))
+  })
+
+  async function start (...options: string[]): Promise<Server> {
+    const server = await startServer(kind, ...options)
+    servers.push(server)
+
+    return server
+  }
+
+  async function started (server: Server, init: Partial<ValkeyStoreInit> = {}): Promise<RegistrationStore> {
+    const store = valkeyStore({ client: server.client(), ...init })
+    await store.start?.()
+    stores.push(store)
+
+    return store
+  }
+
+  const register = async (store: RegistrationStore, peer: string, size?: number): Promise<boolean> =>
+    !('limit' in await store.register(registration(peer, size), LIMITS, Date.now()))
+
+  const listed = async (store: RegistrationStore): Promise<string[] | undefined> =>
+    (await store.list({ namespace: 'space', limit: 1_000 }, Date.now()))?.registrations.map(({ peer }) => peer)
+
+  const command = async (server: Server, ...args: string[]): Promise<void> => {
+    const client = await server.client().connect()
+    await client.sendCommand(args)
+    client.destroy()
+  }
+
+  describe('a start says in one line what is wrong', () => {
+    it.each([
+      ['there is no server', async () => ({ url: 'redis://127.0.0.1:1' }), /^connect ECONNREFUSED 127.0.0.1:1$/],
+      ['the password is wrong', async () => ({ url: (await start('--requirepass', 'right')).url.replace('//', '//:wrong@') }), /^WRONGPASS/],
+      ['a password is missing', async () => ({ url: (await start('--requirepass', 'right')).url }), /^NOAUTH/],
+      ['keys may be evicted', async () => ({ url: (await start('--maxmemory-policy', 'allkeys-lru')).url }), /^the server removes keys by itself when it is full \(maxmemory-policy allkeys-lru\), and noeviction is needed$/],
+      ['another version uses the prefix', async () => {
+        const server = await start()
+        await command(server, 'HSET', '{rendezvous}', 'form', '99')
+
+        return { url: server.url }
+      }, /^what is stored under "{rendezvous}" is of another version of this package$/],
+      ['nobody answers', async () => {
+        const server = await start()
+        process.kill(server.pid, 'SIGSTOP')
+
+        return { url: server.url }
+      }, /^the server has not answered within 200 ms$/]
+    ])('%s', async (_, prepare, message) => {
+      const options = await prepare()
+      const store = valkeyStore({ client: createClient(options), timeout: 100 })
+
+      await expect(store.start?.()).rejects.toThrow(message)
+      // and again, for what has failed is over
+      await expect(store.start?.()).rejects.toThrow(message)
+    })
+  })
+
+  it('a server that stops and starts again: requests fail at once meanwhile, and then all goes on by itself', async () => {
+    const server = await start('--appendonly', 'yes', '--appendfsync', 'always')
+    const errors: Error[] = []
+    const store = await started(server, { onError: err => { errors.push(err) } })
+    const missing: boolean[] = []
+    const gone: string[] = []
+    store.subscribe?.('space', (peers = [], isMissing = false) => {
+      missing.push(isMissing)
+      gone.push(...peers)
+    })
+    await register(store, 'before')
+    const cursor = (await store.list({ limit: 10 }, Date.now()))?.cursor
+    await server.stop('SIGKILL')
+    await soon(() => store.isBehind).toBe(true)
+
+    await expect(register(store, 'meanwhile')).rejects.toThrow()
+    await expect(store.list({ limit: 1 }, Date.now())).rejects.toThrow()
+    expect(missing.filter(isMissing => isMissing)).toEqual([])
+    await server.start()
+    await soon(() => store.isBehind).toBe(false)
+    await soon(() => missing.filter(isMissing => isMissing).length).toBe(1)
+
+    expect(await listed(store)).toEqual(['before'])
+    await register(store, 'after')
+    expect((await store.list({ limit: 10, after: cursor }, Date.now()))?.registrations.map(({ peer }) => peer)).toEqual(['after'])
+    expect(gone).toEqual([])
+    expect(errors.length).toBeGreaterThan(0)
+
+    const other = await started(server)
+    const count = missing.length
+    await register(other, 'told')
+    await soon(() => missing.length).toBe(count + 1)
+  })
+
+  it('a connection that is cut while scripts run: who waits is refused, and what was done is whole', async () => {
+    const server = await start()
+    const store = await started(server)
+    const writes = Array.from({ length: 2_000 }, async (_, i) => register(store, `peer-${i}`))
+    const outcomes = Promise.allSettled(writes)
+    await writes[0]
+    await command(server, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await command(server, 'CLIENT', 'KILL', 'TYPE', 'pubsub')
+    const granted = (await outcomes).flatMap(({ status }, i) => status === 'fulfilled' ? [`peer-${i}`] : [])
+    expect(granted.length).toBeLessThan(2_000)
+    await soon(() => store.isBehind).toBe(false)
+
+    const peers: string[] = []
+
+    for (let after: number | undefined, page; (page = await store.list({ namespace: 'space', after, limit: 500 }, Date.now()))?.registrations.length !== 0; after = page?.cursor) {
+      peers.push(...page?.registrations.map(({ peer }) => peer) ?? [])
+    }
+
+    expect(granted.filter(peer => !peers.includes(peer))).toEqual([])
+    expect(store.size.registrations).toBe(peers.length)
+
+    for (const peer of peers) {
+      await store.unregister('space', peer, Date.now())
+    }
+
+    expect(store.size).toEqual({ registrations: 0, namespaces: 0, peers: 0, bytes: 0 })
+  })
+
+  it('a server that stalls: requests are refused in time, and go on when it does', async () => {
+    const server = await start()
+    const store = await started(server, { timeout: 100 })
+    await register(store, 'before')
+    process.kill(server.pid, 'SIGSTOP')
+    await expect(register(store, 'meanwhile')).rejects.toThrow('the server has not answered within 100 ms')
+    await expect(listed(store)).rejects.toThrow()
+    process.kill(server.pid, 'SIGCONT')
+    await soon(async () => listed(store).catch(() => [])).toContain('before')
+    expect(await register(store, 'after')).toBe(true)
+  })
+
+  it('a full server: what is new is refused, what is there is listed, unregistered and expires, and all goes on', async () => {
+    const server = await start()
+    const store = await started(server)
+
+    for (let i = 0; i < 200; i++) {
+      await register(store, `peer-${i}`, 4_000)
+    }
+
+    await command(server, 'CONFIG', 'SET', 'maxmemory', '1mb')
+    await expect(register(store, 'new', 4_000)).rejects.toThrow(/OOM/)
+    expect(store.size.registrations).toBe(200)
+    expect(await listed(store)).toHaveLength(200)
+    expect(await store.registrationsOf('peer-1', Date.now())).toHaveLength(1)
+
+    for (let i = 0; i < 200; i++) {
+      expect(await store.unregister('space', `peer-${i}`, Date.now())).toMatchObject({ peer: `peer-${i}` })
+    }
+
+    expect(store.size).toEqual({ registrations: 0, namespaces: 0, peers: 0, bytes: 0 })
+    expect(await store.expire(Date.now(), 10)).toEqual([])
+    await command(server, 'CONFIG', 'SET', 'maxmemory', '0')
+    expect(await register(store, 'new', 4_000)).toBe(true)
+  })
+
+  it('FLUSHALL begins a new life, in which the cursors of the old are refused', async () => {
+    const server = await start()
+    const [one, two] = [await started(server), await started(server)]
+    await register(one, 'before')
+    const { cursor } = await one.list({ limit: 10 }, Date.now()) ?? {}
+    await command(server, 'FLUSHALL')
+
+    expect(await two.list({ limit: 10, after: cursor }, Date.now())).toBe(undefined)
+    expect(await register(two, 'after')).toBe(true)
+    expect(await one.list({ limit: 10, after: cursor }, Date.now())).toBe(undefined)
+    expect(await listed(one)).toEqual(['after'])
+    expect(one.size.registrations).toBe(1)
+  })
+
+  it('clients of a point ride over a server that stops: they stay registered, and nobody is told that they are gone', async () => {
+    const server = await start('--appendonly', 'yes', '--appendfsync', 'always')
+    const point = await pointNode({ store: valkeyStore({ client: server.client() }) })
+    const [one, two] = await Promise.all([1, 2].map(async () => clientNode({ points: [addressOf(point)], namespaces: ['chat'], discoverInterval: 60 * MINUTE })))
+    const ids = (): string[][] => [one, two].map(node => node?.services.rendezvous.discovered.map(({ id }) => id.toString()) ?? [])
+    await soon(ids).toEqual([[two?.peerId.toString()], [one?.peerId.toString()]])
+    const gone = [one, two].map(node => allEvents(node?.services.rendezvous, 'peer:expired'))
+
+    await server.stop('SIGKILL')
+    await soon(() => point.services.point.isBehind).toBe(true)
+    const late = await clientNode({ points: [addressOf(point)], discoverInterval: 60 * MINUTE })
+    await expect(late.services.rendezvous.register('chat')).rejects.toMatchObject({ name: 'UnavailableError' })
+    const found = nextEvent(one?.services.rendezvous, 'peer', ({ id }) => id.equals(late.peerId))
+    await server.start()
+
+    // it tries again by itself
+    await found
+    expect(gone).toEqual([[], []])
+    expect(point.services.point.size.registrations).toBe(3)
+  }, 60_000)
+})
