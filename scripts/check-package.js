@@ -159,7 +159,7 @@ try {
   const project = install('example', library, ...wanted)
   writeFileSync(join(project, 'hello.mjs'), example)
 
-  await checkProgram(join(install('program', library, program), 'node_modules', '.bin', 'libp2p-rendezvous'), async point => checkExample(project, point))
+  await checkProgram(join(install('program', library, valkey, program), 'node_modules', '.bin', 'libp2p-rendezvous'), async point => checkExample(project, point))
   console.log('the installed program serves, tells its health, and ends when it is asked to')
   console.log('the README\'s example runs: two processes find, dial and greet each other, and unregister')
 

@@ -16,6 +16,8 @@ export interface FlagType<T> {
   parse: (text: string) => T | undefined
   /** What would have been right, for the message. */
   expected: string
+  /** The text may hold a password, and is not shown. */
+  isSecret?: boolean
 }
 
 export interface Flag<T = any> {
@@ -106,6 +108,28 @@ export const hostPort: FlagType<HostPort> = {
     return host === '' || Number(port) > 65_535 ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
   },
   expected: 'a host and a port, as in 127.0.0.1:9464 or [::1]:9464'
+}
+
+export interface StoreUrl {
+  /** As the client of the server takes it. */
+  url: string
+  /** Without who may use it. */
+  location: string
+}
+
+/** A Valkey or Redis server, which are reached in the same way. */
+export const storeUrl: FlagType<StoreUrl> = {
+  placeholder: 'URL',
+  parse: text => {
+    const [, scheme = '', tls = '', rest] = /^(redis|valkey)(s?):\/\/(.+)$/.exec(text) ?? []
+    const url = rest == null ? null : URL.parse(`redis${tls}://${rest}`)
+
+    if (url != null && url.hostname !== '' && /^\/?\d*$/.test(url.pathname)) {
+      return { url: url.href, location: `${scheme}${tls}://${url.host}${url.pathname}` }
+    }
+  },
+  expected: 'the address of a server, as in valkey://127.0.0.1:6379, redis://127.0.0.1/1 or rediss://user:password@store.example.com',
+  isSecret: true
 }
 
 /** By which form a peer record is signed. */
@@ -238,7 +262,7 @@ export function parseValue <T> (name: string, type: FlagType<T>, text: string): 
   const value = type.parse(text)
 
   if (value == null) {
-    throw new UsageError(`${name} takes ${type.expected}, not "${text}"`)
+    throw new UsageError(`${name} takes ${type.expected}${type.isSecret === true ? '' : `, not "${text}"`}`)
   }
 
   return value

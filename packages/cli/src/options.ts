@@ -1,4 +1,4 @@
-import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, recordDomain, text } from './flags.ts'
+import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, recordDomain, storeUrl, text } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 
 const commonFlags = {
@@ -11,6 +11,8 @@ export const pointFlags = {
   announce: { type: announceAddress, multiple: true, help: 'address to give to clients, as often as needed', default: 'those it listens on' },
   data: { type: path, help: 'directory for identity and registrations', default: 'libp2p-rendezvous in $XDG_DATA_HOME, or in ~/.local/share' },
   memory: { type: flag, help: 'keep nothing: a new identity and no registrations at each start' },
+  store: { type: storeUrl, help: 'keep registrations in a Valkey (8 or newer) or Redis (7 or newer) server, shared with the other points there', default: 'the data directory' },
+  storePassword: { type: path, help: 'file with the password for it, or with USER:PASSWORD', default: 'that of the URL' },
   http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: '5000' },

@@ -21,6 +21,7 @@ import { counted } from './output.ts'
 import { PointLog } from './point-log.ts'
 import { checkPorts, portProblem } from './ports.ts'
 import { DEFAULT_TTL } from './register.ts'
+import { sharedStore } from './shared-store.ts'
 import { aborted } from './signals.ts'
 import type { PointFlags } from './options.ts'
 import type { DataDirectory } from './data-directory.ts'
@@ -66,6 +67,10 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     throw new UsageError('--memory keeps nothing, and --data says where to keep it: give one of them')
   }
 
+  if (values.memory === true && values.store != null) {
+    throw new UsageError('--memory keeps nothing, and --store says where to keep it: give one of them')
+  }
+
   if (values.verbose === true && values.quiet === true) {
     throw new UsageError('--verbose shows more, and --quiet shows less: give one of them')
   }
@@ -85,7 +90,11 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     const health = await startHealth(values, () => isServing(node, signal))
     opened.unshift(() => health?.close())
 
-    const store = data == null ? undefined : persistentStore({ datastore: data.datastore })
+    const shared = values.store == null ? undefined : await sharedStore(values.store, values.storePassword, text => { output.note(text) })
+    opened.unshift(async () => shared?.stop?.())
+
+    const own = data == null || shared != null ? undefined : persistentStore({ datastore: data.datastore })
+    const store = shared ?? own
     node = await createNode(values, listen.map(String), data?.privateKey ?? await generateKeyPair('Ed25519'), { ...init, ...(store == null ? {} : { store }) })
     await start(node, data?.path)
     opened.unshift(forgetPeers(node as PointNode))
@@ -96,8 +105,8 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
       introduce(output, values, node, data, health)
     }
 
-    if (store != null && store.corruptEntries > 0) {
-      output.note(`${counted(store.corruptEntries, 'damaged registration')} in ${data?.path} ${store.corruptEntries === 1 ? 'was' : 'were'} left out; when the point is stopped, this clears it up: ${salvageCommand(String(data?.path))}`)
+    if (own != null && own.corruptEntries > 0) {
+      output.note(`${counted(own.corruptEntries, 'damaged registration')} in ${data?.path} ${own.corruptEntries === 1 ? 'was' : 'were'} left out; when the point is stopped, this clears it up: ${salvageCommand(String(data?.path))}`)
     }
 
     data?.notes.forEach(note => { output.note(note) })
@@ -244,12 +253,16 @@ function introduce (output: Output, values: Values, node: PointNode, data: DataD
   const { registrations } = node.services.rendezvousPoint.size
   const kept = data == null
     ? 'in memory: identity and registrations end with this program'
-    : `${data.path} (${data.isNew ? 'a new identity' : counted(registrations, 'registration')})`
+    : `${data.path}${data.isNew ? ' (a new identity)' : values.store == null ? ` (${counted(registrations, 'registration')})` : ''}`
 
   output.print(output.bold('This is a rendezvous point.'))
   output.print()
   output.print(`  Peer id  ${output.bold(node.peerId.toString())}`)
   output.print(`  Data     ${kept}`)
+
+  if (values.store != null) {
+    output.print(`  Store    ${values.store.location} (${counted(registrations, 'registration')})`)
+  }
 
   if (health != null) {
     output.print(`  Health   ${health.url}/healthz`)

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate, recordDomain } from '../src/flags.ts'
+import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate, recordDomain, storeUrl } from '../src/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
@@ -29,6 +29,12 @@ describe('flags', () => {
     const { data } = parse(['--data', '/ip4/1.2.3.4/tcp/1', '--data', '/ip4/1.2.3.4/tcp/2/ws']).opts()
 
     expect(data.map(String)).to.deep.equal(['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2/ws'])
+  })
+
+  it('do not show what may hold a password', () => {
+    const command = addFlags(new Command(), { store: { type: storeUrl, help: '' } })
+
+    expect(() => command.parse(['--store', 'http://:secret@example.com'], { from: 'user' })).to.throw(/^--store takes the address of a server(?!.*secret)/)
   })
 
   it.each([
@@ -64,6 +70,13 @@ describe('flags', () => {
     [hostPort, 'localhost:0', { host: 'localhost', port: 0 }],
     [hostPort, '[::1]:80', { host: '::1', port: 80 }],
     [hostPort, '9464', undefined],
+    [storeUrl, 'valkey://127.0.0.1', { url: 'redis://127.0.0.1', location: 'valkey://127.0.0.1' }],
+    [storeUrl, 'redis://[::1]:7000/3', { url: 'redis://[::1]:7000/3', location: 'redis://[::1]:7000/3' }],
+    [storeUrl, 'rediss://me:secret@example.com/', { url: 'rediss://me:secret@example.com/', location: 'rediss://example.com/' }],
+    [storeUrl, 'valkeys://:secret@example.com', { url: 'rediss://:secret@example.com', location: 'valkeys://example.com' }],
+    [storeUrl, 'http://127.0.0.1', undefined],
+    [storeUrl, 'redis://127.0.0.1/name', undefined],
+    [storeUrl, 'redis://', undefined],
     [hostPort, ':9464', undefined],
     [hostPort, '::1:80', undefined],
     [hostPort, 'localhost:65536', undefined],

@@ -70,11 +70,11 @@ describeServers(kind => {
         const server = await start()
         process.kill(server.pid, 'SIGSTOP')
 
-        return { url: server.url }
+        return { url: server.url, timeout: 100 }
       }, /^the server has not answered within 200 ms$/]
-    ])('%s', async (_, prepare, message) => {
-      const options = await prepare()
-      const store = valkeyStore({ client: createClient(options), timeout: 100 })
+    ])('%s', async (_, prepare: () => Promise<{ url: string, timeout?: number }>, message) => {
+      const { url, ...init } = await prepare()
+      const store = valkeyStore({ client: createClient({ url }), ...init })
 
       await expect(store.start?.()).rejects.toThrow(message)
       // and again, for what has failed is over

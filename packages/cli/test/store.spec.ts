@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { tcp } from '@libp2p/tcp'
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { clientNode, collect, stopNodes } from '../../../test/fixtures/nodes.ts'
+import { describeServers, startServer } from '../../valkey/test/servers.ts'
+import { build, endPrograms, Program, run } from './program.ts'
+import type { Server } from '../../valkey/test/servers.ts'
+
+beforeAll(build, 60_000)
+
+describeServers(kind => {
+  let directory: string
+  let server: Server | undefined
+  let points = 0
+
+  beforeEach(() => { directory = mkdtempSync(join(tmpdir(), 'rendezvous-')) })
+  afterEach(async () => {
+    await stopNodes()
+    await endPrograms()
+    await server?.destroy()
+    rmSync(directory, { recursive: true })
+  })
+
+  const args = (url: string, ...more: string[]): string[] =>
+    ['point', '--store', url, '--data', join(directory, `${++points}`), '--listen', '/ip4/127.0.0.1/tcp/0', ...more]
+
+  it('a point says in one line why its store cannot be used, and no password', async () => {
+    server = await startServer(kind, '--requirepass', 'correct')
+    const { port } = server
+    const file = join(directory, 'password')
+    writeFileSync(file, 'someone:secret\n')
+    const connected = `valkey://127.0.0.1:${port}`
+
+    for (const [given, message] of [
+      [args('valkey://someone:secret@127.0.0.1:1'), 'the store valkey://127.0.0.1:1 cannot be used: connection refused'],
+      [args(`valkey://:secret@127.0.0.1:${port}`), `the store ${connected} cannot be used: WRONGPASS invalid username-password pair or user is disabled.`],
+      [args(connected, '--store-password', file), `the store ${connected} cannot be used: WRONGPASS invalid username-password pair or user is disabled.`],
+      [args(connected, '--store-password', `${file}s`), `the password of the store cannot be read from ${file}s: no such file or directory`],
+      [[...args(connected), '--memory'].filter(arg => arg !== '--data' && !arg.startsWith(directory)), '--memory keeps nothing, and --store says where to keep it: give one of them']
+    ] as const) {
+      const { code, stdout, stderr } = await run(...given)
+      expect([code === 0, stdout]).toEqual([false, []])
+      expect(stderr.join('\n')).toContain(message)
+      expect(stderr.join('\n')).not.toContain('secret')
+    }
+  }, 60_000)
+
+  it('a point that is killed loses nothing that it acknowledged: another has it, and health tells when the store is away', async () => {
+    server = await startServer(kind, '--requirepass', 'correct')
+    const file = join(directory, 'password')
+    writeFileSync(file, 'correct\n')
+    const [one, two] = [new Program(args(server.url, '--store-password', file, '--json')), new Program(args(server.url, '--store-password', file, '--json', '--quiet', '--http', '127.0.0.1:0'))]
+    const [{ addresses: [first] }, { addresses: [second], http }] = [await one.until('ready'), await two.until('ready')]
+    const overTcp = { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] }
+    const client = await clientNode({ points: [first, second] }, overTcp)
+    const acknowledged: string[] = []
+    const attempts = Array.from({ length: 60 }, async (_, i) => {
+      await client.services.rendezvous.register(`space-${i}`, { point: first })
+      acknowledged.push(`space-${i}`)
+
+      if (acknowledged.length === 20) {
+        one.signal('SIGKILL')
+      }
+    })
+    await Promise.allSettled(attempts)
+    expect(acknowledged.length).toBeGreaterThanOrEqual(20)
+
+    const visitor = await clientNode({ points: [second] }, overTcp)
+
+    for (const namespace of acknowledged) {
+      expect(await collect(visitor.services.rendezvous.discover(namespace)), namespace).toHaveLength(1)
+    }
+
+    // what it keeps is registered at the other, too
+    await client.services.rendezvous.register('kept', { point: second })
+    expect(await collect(visitor.services.rendezvous.discover('kept'))).toHaveLength(1)
+
+    const health = async (): Promise<number> => (await fetch(`${http}/healthz`)).status
+    expect(await health()).toBe(200)
+    await server.stop('SIGKILL')
+    await expect.poll(health, { timeout: 10_000 }).toBe(503)
+    await server.start()
+    await expect.poll(health, { timeout: 10_000 }).toBe(200)
+    expect(two.stderr).toMatch(new RegExp(`the store ${server.url} does not answer`))
+    expect(await two.end('SIGTERM')).toMatchObject({ code: 0 })
+  }, 60_000)
+})
