@@ -75,6 +75,18 @@ function checkWeight (project) {
   console.log(weight)
 }
 
+/** A store that points share, as its README makes it; there is no server, so it says that it cannot be reached. */
+function checkSharedStore (project) {
+  const [, example] = /```js\n(.*?)```/s.exec(readFileSync('packages/valkey/README.md', 'utf8'))
+  const started = "await store.start().then(() => 'there is a server', err => err.code).then(code => console.log(code))"
+  writeFileSync(join(project, 'store.mjs'), `${example.replace(/:6379/, ':1')}\n${started}`)
+  const printed = run(process.execPath, ['store.mjs'], { cwd: project })
+
+  if (printed !== 'ECONNREFUSED\n') {
+    throw new Error(`the example of packages/valkey printed:\n${printed}`)
+  }
+}
+
 /** The lines that a program prints. */
 function linesOf ({ stdout }) {
   return createInterface({ input: stdout })[Symbol.asyncIterator]()
@@ -162,6 +174,9 @@ try {
   await checkProgram(join(install('program', library, valkey, program), 'node_modules', '.bin', 'libp2p-rendezvous'), async point => checkExample(project, point))
   console.log('the installed program serves, tells its health, and ends when it is asked to')
   console.log('the README\'s example runs: two processes find, dial and greet each other, and unregister')
+
+  checkSharedStore(install('shared', library, valkey, `@redis/client@${devDependencies['@redis/client']}`))
+  console.log('the store of packages/valkey can be made as its README says')
 
   const bundle = await build({
     stdin: { contents: 'export * from "libp2p-rendezvous"', resolveDir: project },

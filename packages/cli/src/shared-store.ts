@@ -14,7 +14,9 @@ const REMINDER = 60_000
  * @throws {Failure | UsageError}
  */
 export async function sharedStore ({ url, location }: StoreUrl, file: string | undefined, onProblem: (text: string) => void): Promise<RegistrationStore> {
-  const [{ createClient }, { valkeyStore }] = await Promise.all([import('@redis/client'), import('libp2p-rendezvous-valkey')])
+  // only who asks for it waits for them to load
+  const { createClient } = await import('@redis/client')
+  const { valkeyStore } = await import('libp2p-rendezvous-valkey')
   let told = -Infinity
   const store = valkeyStore({
     client: createClient({ url, ...(file == null ? {} : await readCredentials(file)) }),
