@@ -42,13 +42,12 @@ function install (name, ...packages) {
 
 /** A package depends on what its source imports, and on nothing else. */
 function checkDependencies (path) {
-  const { name, dependencies: own, peerDependencies } = readJson(join(path, 'package.json'))
+  const { name, dependencies } = readJson(join(path, 'package.json'))
   const imported = new Set(globSync('src/**/*.ts', { cwd: path })
     .flatMap(file => readFileSync(join(path, file), 'utf8').split('\n'))
     // not those of the examples in comments
     .map(line => /^(?!\s*\*).*(?:from|import)[ (]'((?:@[^/']+\/)?[^./':][^/':]*)(?:\/[^']*)?'/.exec(line)?.[1])
     .filter(dependency => dependency != null))
-  const dependencies = { ...own, ...peerDependencies }
   const missing = [...imported].filter(dependency => dependencies[dependency] == null)
   const idle = Object.keys(dependencies).filter(dependency => !imported.has(dependency))
 
