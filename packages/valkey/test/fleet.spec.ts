@@ -142,7 +142,7 @@ describe('two stores that share', () => {
       const prefix = `store-${++prefixes}`
       const stores = [valkeyStore({ client: server.client(), prefix }), valkeyStore({ client: server.client(), prefix })] as const
       await Promise.all(stores.map(async store => store.start?.()))
-      const limits = { ...NO_LIMITS, [limit]: limit === 'maxBytes' ? 7_000 : 10 }
+      const limits = { ...NO_LIMITS, [limit]: limit === 'maxBytes' ? 10 * (830 + 60) : 10 }
       const results = await Promise.all(Array.from({ length: 200 }, async (_, i) => (stores[i % 2] as RegistrationStore).register({
         namespace: limit === 'maxRegistrationsPerNamespace' ? 'space' : `space-${i}`,
         peer: limit === 'maxRegistrationsPerPeer' ? 'peer' : `peer-${i}`,
