@@ -48,10 +48,12 @@ describeServers(kind => {
   const listed = async (store: RegistrationStore): Promise<string[] | undefined> =>
     (await store.list({ namespace: 'space', limit: 1_000 }, Date.now()))?.registrations.map(({ peer }) => peer)
 
-  const command = async (server: Server, ...args: string[]): Promise<void> => {
+  const command = async (server: Server, ...args: string[]): Promise<unknown> => {
     const client = await server.client().connect()
-    await client.sendCommand(args)
+    const reply = await client.sendCommand(args)
     client.destroy()
+
+    return reply
   }
 
   describe('a start says in one line what is wrong', () => {
@@ -164,13 +166,18 @@ describeServers(kind => {
       await register(store, `peer-${i}`, 4_000)
     }
 
+    await store.register({ ...registration('expired'), ttl: -2_000 }, LIMITS, Date.now())
+    await store.enter?.('peer-1', 'point', Date.now())
     await command(server, 'CONFIG', 'SET', 'maxmemory', '1mb')
     await expect(register(store, 'new', 4_000)).rejects.toThrow(/OOM/)
+    expect(await store.expire(Date.now(), 10)).toMatchObject([{ peer: 'expired' }])
+    expect(await store.expire(Date.now(), 10)).toEqual([])
     expect(store.size.registrations).toBe(200)
     expect(await listed(store)).toHaveLength(200)
+    expect(await store.leave?.('peer-0', 'point', true, Date.now())).toMatchObject([{ peer: 'peer-0' }])
     expect(await store.registrationsOf('peer-1', Date.now())).toHaveLength(1)
 
-    for (let i = 0; i < 200; i++) {
+    for (let i = 1; i < 200; i++) {
       expect(await store.unregister('space', `peer-${i}`, Date.now())).toMatchObject({ peer: `peer-${i}` })
     }
 
@@ -178,6 +185,22 @@ describeServers(kind => {
     expect(await store.expire(Date.now(), 10)).toEqual([])
     await command(server, 'CONFIG', 'SET', 'maxmemory', '0')
     expect(await register(store, 'new', 4_000)).toBe(true)
+  })
+
+  it('a point that is not heard of any more counts for nobody who was live there', async () => {
+    const server = await start()
+    const [dead, alive] = [await started(server), await started(server)]
+    await register(alive, 'peer')
+    await dead.enter?.('peer', 'dead', Date.now())
+    await alive.enter?.('peer', 'alive', Date.now())
+    // as if minutes had passed, in which only one of them has looked for what has expired
+    await command(server, 'PEXPIRE', '{rendezvous}:live:alive', '60000')
+    await command(server, 'PEXPIRE', '{rendezvous}:live:dead', '1')
+    await alive.expire(Date.now(), 1)
+    await soon(async () => server.pointsOf('rendezvous', 'peer')).toBe(1)
+    expect(await command(server, 'PTTL', '{rendezvous}:live:alive')).toBeGreaterThan(60_000)
+
+    expect(await alive.leave?.('peer', 'alive', true, Date.now())).toMatchObject([{ peer: 'peer' }])
   })
 
   it('FLUSHALL begins a new life, in which the cursors of the old are refused', async () => {

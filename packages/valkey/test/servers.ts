@@ -65,7 +65,7 @@ export async function startServer (kind: string, ...options: string[]): Promise<
 
     async pointsOf (prefix, peer) {
       const client = await server.client().connect()
-      const points = await client.zRange(`{${prefix}}:points`, 0, -1)
+      const points = await client.sMembers(`{${prefix}}:points`)
       const live = await Promise.all(points.map(async point => client.sIsMember(`{${prefix}}:live:${point}`, peer)))
       client.destroy()
 

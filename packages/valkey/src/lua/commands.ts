@@ -343,8 +343,9 @@ return answer(found, status())
 
 /** ARGV: peer, point. Answers as REGISTRATIONS_OF, which follows. */
 export const ENTER = String.raw`
-call('ZADD', POINTS, now, ARGV[4])
+call('SADD', POINTS, ARGV[4])
 call('SADD', liveKey(ARGV[4]), ARGV[3])
+call('PEXPIRE', liveKey(ARGV[4]), POINT_LIFE)
 `
 
 /** ARGV: peer, point, 1 if it is gone. */
@@ -353,7 +354,7 @@ local peer, point, isGone = ARGV[3], ARGV[4], ARGV[5] == '1'
 local found = {}
 call('SREM', liveKey(point), peer)
 
-for _, other in ipairs(call('ZRANGEBYSCORE', POINTS, now - POINT_LIFE, '+inf')) do
+for _, other in ipairs(call('SMEMBERS', POINTS)) do
   if call('SISMEMBER', liveKey(other), peer) == 1 then
     isGone = false
   end
@@ -374,7 +375,7 @@ return answer(found, status())
 /** ARGV: points that have stopped. */
 export const STOP = String.raw`
 for i = 3, #ARGV do
-  call('ZREM', POINTS, ARGV[i])
+  call('SREM', POINTS, ARGV[i])
   call('UNLINK', liveKey(ARGV[i]))
 end
 
@@ -384,12 +385,13 @@ return { status() }
 /** ARGV: limit, points that are there. */
 export const EXPIRE = String.raw`
 for i = 4, #ARGV do
-  call('ZADD', POINTS, now, ARGV[i])
+  call('PEXPIRE', liveKey(ARGV[i]), POINT_LIFE)
 end
 
-for _, point in ipairs(call('ZRANGEBYSCORE', POINTS, '-inf', now - POINT_LIFE)) do
-  call('ZREM', POINTS, point)
-  call('UNLINK', liveKey(point))
+for _, point in ipairs(call('SMEMBERS', POINTS)) do
+  if call('EXISTS', liveKey(point)) == 0 then
+    call('SREM', POINTS, point)
+  end
 end
 
 local limit = math.min(tonumber(ARGV[3]), MAX_EXPIRED)

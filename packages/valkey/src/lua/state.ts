@@ -14,8 +14,8 @@
  * | `…:expiry` | sorted set | ids by the moment of expiry |
  * | `…:expired` | list | expired registrations that had to go before `expire` returned them |
  * | `…:payers` | hash | by namespace, when it came and the network that it counts for |
- * | `…:points` | sorted set | points by when they were last heard of |
- * | `…:live:POINT` | set | the peers that are live there |
+ * | `…:points` | set | points at which somebody is live |
+ * | `…:live:POINT` | set | the peers that are live there; it ends by itself when nothing is heard of the point |
  * | `…:shares:SCOPE`, `…:weights:PATH␀SCOPE` | sorted sets | who holds what of a limit (shares.ts) |
  *
  * The id of a registration is the sequence number with which it came, as eight bytes in the order of their numbers: a
