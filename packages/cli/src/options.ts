@@ -11,7 +11,7 @@ export const pointFlags = {
   announce: { type: announceAddress, multiple: true, help: 'address to give to clients, as often as needed', default: 'those it listens on' },
   data: { type: path, help: 'directory for identity and registrations', default: 'libp2p-rendezvous in $XDG_DATA_HOME, or in ~/.local/share' },
   memory: { type: flag, help: 'keep nothing: a new identity and no registrations at each start' },
-  store: { type: storeUrl, help: 'keep registrations in a Valkey (8 or newer) or Redis (7 or newer) server, shared with the other points there', default: 'the data directory' },
+  store: { type: storeUrl, multiple: true, help: 'keep registrations in a Valkey (8 or newer) or Redis (7 or newer) server, shared with the other points there; as often as needed for the nodes of a cluster', default: 'the data directory' },
   storePassword: { type: path, help: 'file with the password for it, or with USER:PASSWORD', default: 'that of the URL' },
   http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
   ...limitFlags,

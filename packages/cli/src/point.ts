@@ -261,7 +261,7 @@ function introduce (output: Output, values: Values, node: PointNode, data: DataD
   output.print(`  Data     ${kept}`)
 
   if (values.store != null) {
-    output.print(`  Store    ${values.store.location} (${counted(registrations, 'registration')})`)
+    output.print(`  Store    ${values.store.map(({ location }) => location).join(', ')} (${counted(registrations, 'registration')})`)
   }
 
   if (health != null) {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { tcp } from '@libp2p/tcp'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { clientNode, collect, stopNodes } from '../../../test/fixtures/nodes.ts'
-import { describeServers, startServer } from '../../valkey/test/servers.ts'
+import { describeServers, startCluster, startServer } from '../../valkey/test/servers.ts'
 import { build, endPrograms, Program, run } from './program.ts'
 import type { Server } from '../../valkey/test/servers.ts'
 
@@ -46,6 +46,22 @@ describeServers(kind => {
       expect(stderr.join('\n')).not.toContain('secret')
     }
   }, 60_000)
+
+  it.runIf(kind === 'Valkey 9')('a point is given some nodes of a cluster', async () => {
+    const cluster = await startCluster(kind)
+
+    try {
+      const [one, two, three] = cluster.servers.map(({ port }) => `valkey://127.0.0.1:${port}`) as [string, string, string]
+      const point = new Program(args(one, '--store', two, '--store', three, '--json'))
+      const { addresses: [address] } = await point.until('ready')
+      const client = await clientNode({ points: [address] }, { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] })
+      await client.services.rendezvous.register('space')
+      expect(await point.until('registration:added')).toMatchObject({ namespace: 'space' })
+      expect(await point.end('SIGTERM')).toMatchObject({ code: 0 })
+    } finally {
+      await cluster.destroy()
+    }
+  }, 120_000)
 
   it('a point that is killed loses nothing that it acknowledged: another has it, and health tells when the store is away', async () => {
     server = await startServer(kind, '--requirepass', 'correct')

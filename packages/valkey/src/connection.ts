@@ -10,16 +10,18 @@ export interface Connection {
   run: (script: Script, key: string, args: Array<string | Buffer>) => Promise<Reply[]>
   /** Has what is said on a channel heard from now on. `onMissing` is called whenever some of it may not have been. */
   subscribe: (channel: string, onMessage: (message: string) => void, onMissing: () => void) => Promise<void>
-  /** What the server says of itself, by name. */
-  info: () => Promise<Record<string, string>>
+  /** What the server that has a key says of itself, by name. */
+  info: (key: string) => Promise<Record<string, string>>
   readonly isReady: boolean
   close: () => void
 }
 
-/** A client of `@redis/client`, as far as it is used. */
+/** A client of `@redis/client`, of one server or of a cluster, as far as it is used. */
 export interface RedisClient {
   duplicate: (overrides?: any) => any
   readonly options?: any
+  /** What a cluster has. */
+  readonly slots?: any
 }
 
 export interface ConnectionInit {
@@ -33,6 +35,9 @@ export interface ConnectionInit {
 /** The type of a reply in the protocol, as `RESP_TYPES` of the client has it. */
 const BLOB_STRING = 36
 
+/** How soon a cluster is asked who has taken over from a node that is lost. Milliseconds. */
+const REFRESH = 200
+
 /** Milliseconds between attempts to connect. */
 const MAX_PAUSE = 2_000
 
@@ -43,36 +48,28 @@ const MAX_PAUSE = 2_000
 export class RedisConnection implements Connection {
   readonly #init: ConnectionInit
   #own: any
+  readonly #isCluster: boolean
   #wasReady = false
+  #isFailing = false
   #subscription: { channel: string, onMessage: (message: string) => void, onMissing: () => void } | undefined
   /** Gives up a connection that does not come about. */
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor (init: ConnectionInit) {
     this.#init = init
+    this.#isCluster = init.client.slots != null
   }
 
   /**
    * @throws what keeps the connection from being made the first time
    */
   async open (): Promise<void> {
-    const { client, onError } = this.#init
-    const own = client.duplicate({
-      RESP: 3,
-      disableOfflineQueue: true,
-      socket: {
-        ...client.options?.socket,
-        reconnectStrategy: (retries: number, cause: Error) => this.#wasReady ? Math.min(2 ** retries * 20, MAX_PAUSE) * (0.5 + Math.random() / 2) : cause
-      }
-    })
+    const own = this.#duplicate()
     this.#own = own
-    own.on('error', (err: Error) => {
-      if (this.#wasReady && own === this.#own) {
-        this.#limit()
-        onError(err)
-      }
-    })
+    own.on('error', (err: Error) => { this.#onError(own, err) })
+    own.on('node-error', (err: Error) => { this.#onError(own, err) })
     own.on('ready', () => { this.#onReady(own) })
+    own.on('node-ready', () => { this.#onReady(own) })
     this.#limit()
 
     try {
@@ -82,19 +79,20 @@ export class RedisConnection implements Connection {
     }
   }
 
+  /** Of a cluster, which always has some node, it is whether the last answer came. */
   get isReady (): boolean {
-    return this.#own.isReady
+    return this.#own.isReady && !this.#isFailing
   }
 
   async run (script: Script, key: string, args: Array<string | Buffer>): Promise<Reply[]> {
     try {
-      return await this.#send(['EVALSHA', script.sha1, '1', key, ...args])
+      return await this.#send(key, ['EVALSHA', script.sha1, '1', key, ...args])
     } catch (err: any) {
       if (!String(err.message).startsWith('NOSCRIPT')) {
         throw err
       }
 
-      return this.#send(['EVAL', script.source, '1', key, ...args])
+      return this.#send(key, ['EVAL', script.source, '1', key, ...args])
     }
   }
 
@@ -103,8 +101,8 @@ export class RedisConnection implements Connection {
     await this.#own.sSubscribe(channel, onMessage)
   }
 
-  async info (): Promise<Record<string, string>> {
-    const text = `${await this.#send(['INFO'])}`
+  async info (key: string): Promise<Record<string, string>> {
+    const text = `${await this.#send(key, ['INFO'])}`
 
     return Object.fromEntries(text.split('\r\n').map(line => line.split(':', 2)))
   }
@@ -112,6 +110,29 @@ export class RedisConnection implements Connection {
   close (): void {
     clearTimeout(this.#timer)
     this.#own.destroy()
+  }
+
+  #duplicate (): any {
+    const { client } = this.#init
+
+    // what waits for a node of a cluster is dropped when it has waited for too long
+    return this.#isCluster
+      ? client.duplicate({ RESP: 3, topologyRefreshOnReconnectionAttemptStrategy: REFRESH })
+      : client.duplicate({
+        RESP: 3,
+        disableOfflineQueue: true,
+        socket: {
+          ...client.options?.socket,
+          reconnectStrategy: (retries: number, cause: Error) => this.#wasReady ? Math.min(2 ** retries * 20, MAX_PAUSE) * (0.5 + Math.random() / 2) : cause
+        }
+      })
+  }
+
+  #onError (own: any, err: Error): void {
+    if (this.#wasReady && own === this.#own) {
+      this.#limit()
+      this.#init.onError(err)
+    }
   }
 
   #onReady (own: any): void {
@@ -150,7 +171,7 @@ export class RedisConnection implements Connection {
     return new TimeoutError(`the server has not answered within ${times * this.#init.timeout} ms`)
   }
 
-  async #send (args: Array<string | Buffer>): Promise<any> {
+  async #send (key: string, args: Array<string | Buffer>): Promise<any> {
     const own = this.#own
     const { promise, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => {
@@ -160,7 +181,15 @@ export class RedisConnection implements Connection {
     }, this.#init.timeout)
 
     try {
-      return await Promise.race([own.sendCommand(args, { typeMapping: { [BLOB_STRING]: Buffer } }), promise])
+      const options = { typeMapping: { [BLOB_STRING]: Buffer }, timeout: this.#init.timeout }
+      const reply = this.#isCluster ? own.sendCommand(key, false, args, options) : own.sendCommand(args, options)
+      const value = await Promise.race([reply, promise])
+      this.#isFailing = false
+
+      return value
+    } catch (err) {
+      this.#isFailing = this.#isCluster && !(err instanceof Error && /^[A-Z]{3,} /.test(err.message))
+      throw err
     } finally {
       clearTimeout(timer)
     }

@@ -10,7 +10,7 @@ import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, Regist
 
 export interface ValkeyStoreInit {
   /**
-   * A client of `@redis/client`, which says how to reach the server. The store opens a connection like it when it is
+   * A client of `@redis/client`, which says how to reach the server, or the cluster. The store opens a connection like it when it is
    * started, and closes that when it is stopped; the client itself is not used, and need not be connected.
    */
   client: RedisClient
@@ -107,7 +107,7 @@ export class ValkeyStore implements RegistrationStore {
 
     try {
       await connection.open()
-      checkServer(await connection.info().catch(noPermission))
+      checkServer(await connection.info(this.#key).catch(noPermission))
       this.#connection = connection
       await connection.subscribe(`${this.#key}:changes`, message => { this.#subscriptions.heard(message, this.#id) }, () => { this.#subscriptions.missed() })
       await this.#run(SCRIPTS.look, 0)

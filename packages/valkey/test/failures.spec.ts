@@ -48,14 +48,6 @@ describeServers(kind => {
   const listed = async (store: RegistrationStore): Promise<string[] | undefined> =>
     (await store.list({ namespace: 'space', limit: 1_000 }, Date.now()))?.registrations.map(({ peer }) => peer)
 
-  const command = async (server: Server, ...args: string[]): Promise<unknown> => {
-    const client = await server.client().connect()
-    const reply = await client.sendCommand(args)
-    client.destroy()
-
-    return reply
-  }
-
   describe('a start says in one line what is wrong', () => {
     it.each([
       ['there is no server', async () => ({ url: 'redis://127.0.0.1:1' }), /^connect ECONNREFUSED 127.0.0.1:1$/],
@@ -64,7 +56,7 @@ describeServers(kind => {
       ['keys may be evicted', async () => ({ url: (await start('--maxmemory-policy', 'allkeys-lru')).url }), /^the server removes keys by itself when it is full \(maxmemory-policy allkeys-lru\), and noeviction is needed$/],
       ['another version uses the prefix', async () => {
         const server = await start()
-        await command(server, 'HSET', '{rendezvous}', 'form', '99')
+        await server.ask('HSET', '{rendezvous}', 'form', '99')
 
         return { url: server.url }
       }, /^what is stored under "{rendezvous}" is of another version of this package$/],
@@ -124,8 +116,8 @@ describeServers(kind => {
     const writes = Array.from({ length: 2_000 }, async (_, i) => register(store, `peer-${i}`))
     const outcomes = Promise.allSettled(writes)
     await writes[0]
-    await command(server, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-    await command(server, 'CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
     const granted = (await outcomes).flatMap(({ status }, i) => status === 'fulfilled' ? [`peer-${i}`] : [])
     expect(granted.length).toBeLessThan(2_000)
     await soon(() => store.isBehind).toBe(false)
@@ -168,7 +160,7 @@ describeServers(kind => {
 
     await store.register({ ...registration('expired'), ttl: -2_000 }, LIMITS, Date.now())
     await store.enter?.('peer-1', 'point', Date.now())
-    await command(server, 'CONFIG', 'SET', 'maxmemory', '1mb')
+    await server.ask('CONFIG', 'SET', 'maxmemory', '1mb')
     await expect(register(store, 'new', 4_000)).rejects.toThrow(/OOM/)
     expect(await store.expire(Date.now(), 10)).toMatchObject([{ peer: 'expired' }])
     expect(await store.expire(Date.now(), 10)).toEqual([])
@@ -183,7 +175,7 @@ describeServers(kind => {
 
     expect(store.size).toEqual({ registrations: 0, namespaces: 0, peers: 0, bytes: 0 })
     expect(await store.expire(Date.now(), 10)).toEqual([])
-    await command(server, 'CONFIG', 'SET', 'maxmemory', '0')
+    await server.ask('CONFIG', 'SET', 'maxmemory', '0')
     expect(await register(store, 'new', 4_000)).toBe(true)
   })
 
@@ -194,11 +186,11 @@ describeServers(kind => {
     await dead.enter?.('peer', 'dead', Date.now())
     await alive.enter?.('peer', 'alive', Date.now())
     // as if minutes had passed, in which only one of them has looked for what has expired
-    await command(server, 'PEXPIRE', '{rendezvous}:live:alive', '60000')
-    await command(server, 'PEXPIRE', '{rendezvous}:live:dead', '1')
+    await server.ask('PEXPIRE', '{rendezvous}:live:alive', '60000')
+    await server.ask('PEXPIRE', '{rendezvous}:live:dead', '1')
     await alive.expire(Date.now(), 1)
     await soon(async () => server.pointsOf('rendezvous', 'peer')).toBe(1)
-    expect(await command(server, 'PTTL', '{rendezvous}:live:alive')).toBeGreaterThan(60_000)
+    expect(await server.ask('PTTL', '{rendezvous}:live:alive')).toBeGreaterThan(60_000)
 
     expect(await alive.leave?.('peer', 'alive', true, Date.now())).toMatchObject([{ peer: 'peer' }])
   })
@@ -208,7 +200,7 @@ describeServers(kind => {
     const [one, two] = [await started(server), await started(server)]
     await register(one, 'before')
     const { cursor } = await one.list({ limit: 10 }, Date.now()) ?? {}
-    await command(server, 'FLUSHALL')
+    await server.ask('FLUSHALL')
 
     expect(await two.list({ limit: 10, after: cursor }, Date.now())).toBe(undefined)
     expect(await register(two, 'after')).toBe(true)

@@ -5,8 +5,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { createClient } from '@redis/client'
+import { createClient, createCluster } from '@redis/client'
 import { describe, it } from 'vitest'
 import type { AddressInfo } from 'node:net'
 
@@ -14,8 +15,11 @@ export interface Server {
   readonly port: number
   readonly url: string
   readonly pid: number
+  readonly isRunning: boolean
   /** A client that says how to reach it. */
   client: () => ReturnType<typeof createClient>
+  /** The answer to a command. */
+  ask: (...command: string[]) => Promise<any>
   /** At how many points a peer is live. */
   pointsOf: (prefix: string, peer: string) => Promise<number>
   /** Ends the process. It may be started again on the same port, with what it has kept. */
@@ -61,13 +65,25 @@ export async function startServer (kind: string, ...options: string[]): Promise<
       return child?.pid as number
     },
 
+    get isRunning () {
+      return child != null && child.exitCode == null && child.signalCode == null
+    },
+
     client: () => createClient({ url: server.url }),
 
-    async pointsOf (prefix, peer) {
+    async ask (...command) {
       const client = await server.client().connect()
-      const points = await client.sMembers(`{${prefix}}:points`)
-      const live = await Promise.all(points.map(async point => client.sIsMember(`{${prefix}}:live:${point}`, peer)))
-      client.destroy()
+
+      try {
+        return await client.sendCommand(command)
+      } finally {
+        client.destroy()
+      }
+    },
+
+    async pointsOf (prefix, peer) {
+      const points: string[] = await server.ask('SMEMBERS', `{${prefix}}:points`)
+      const live = await Promise.all(points.map(async point => server.ask('SISMEMBER', `{${prefix}}:live:${point}`, peer)))
 
       return live.filter(isLive => isLive === 1).length
     },
@@ -86,7 +102,7 @@ export async function startServer (kind: string, ...options: string[]): Promise<
     },
 
     async stop (signal = 'SIGTERM') {
-      if (child != null && child.exitCode == null && child.signalCode == null) {
+      if (child != null && server.isRunning) {
         const exit = once(child, 'exit')
         child.kill(signal)
         await exit
@@ -102,6 +118,70 @@ export async function startServer (kind: string, ...options: string[]): Promise<
   await server.start()
 
   return server
+}
+
+export interface Cluster {
+  readonly servers: Server[]
+  client: () => ReturnType<typeof createCluster>
+  /** The server that has the keys of a prefix, and its replica. */
+  nodesOf: (prefix: string) => Promise<[primary: Server, replica: Server]>
+  destroy: () => Promise<void>
+}
+
+/** Three primaries, and a replica of each. */
+export async function startCluster (kind: string): Promise<Cluster> {
+  const servers = await Promise.all(Array.from({ length: 6 }, async () => startServer(kind, '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--repl-diskless-sync-delay', '0', '--appendonly', 'no')))
+  const until = async (condition: () => Promise<boolean>): Promise<void> => {
+    const deadline = Date.now() + 60_000
+
+    while (!await condition().catch(() => false)) {
+      if (Date.now() > deadline) {
+        throw new Error('the cluster did not come about')
+      }
+
+      await delay(50)
+    }
+  }
+  const [first, ...others] = servers as [Server, ...Server[]]
+
+  for (const { port } of others) {
+    await first.ask('CLUSTER', 'MEET', '127.0.0.1', `${port}`)
+  }
+
+  for (const [i, range] of [['0', '5460'], ['5461', '10922'], ['10923', '16383']].entries()) {
+    await (servers[i] as Server).ask('CLUSTER', 'ADDSLOTSRANGE', ...range)
+  }
+
+  for (const [i, primary] of servers.slice(0, 3).entries()) {
+    const replica = servers[i + 3] as Server
+    const id = String(await primary.ask('CLUSTER', 'MYID'))
+    await until(async () => await replica.ask('CLUSTER', 'REPLICATE', id) === 'OK')
+  }
+
+  for (const server of servers) {
+    await until(async () => String(await server.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+  }
+
+  for (const replica of servers.slice(3)) {
+    await until(async () => String(await replica.ask('INFO', 'replication')).includes('master_link_status:up'))
+  }
+
+  return {
+    servers,
+    client: () => createCluster({ rootNodes: servers.map(({ url }) => ({ url })) }),
+
+    async nodesOf (prefix) {
+      const alive = servers.find(({ isRunning }) => isRunning) as Server
+      const slot = Number(await alive.ask('CLUSTER', 'KEYSLOT', `{${prefix}}`))
+      const i = slot <= 5460 ? 0 : slot <= 10922 ? 1 : 2
+
+      return [servers[i] as Server, servers[i + 3] as Server]
+    },
+
+    async destroy () {
+      await Promise.all(servers.map(async server => server.destroy()))
+    }
+  }
 }
 
 async function freePort (): Promise<number> {
