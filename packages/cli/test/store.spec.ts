@@ -35,6 +35,7 @@ describeServers(kind => {
 
     for (const [given, message] of [
       [args('valkey://someone:secret@127.0.0.1:1'), 'the store valkey://127.0.0.1:1 cannot be used: connection refused'],
+      [args('valkey://:secret@127.0.0.1:1', '--store', 'valkey://127.0.0.1:2'), 'the store valkey://127.0.0.1:1, valkey://127.0.0.1:2 cannot be used: All the root nodes are unavailable'],
       [args(`valkey://:secret@127.0.0.1:${port}`), `the store ${connected} cannot be used: WRONGPASS invalid username-password pair or user is disabled.`],
       [args(connected, '--store-password', file), `the store ${connected} cannot be used: WRONGPASS invalid username-password pair or user is disabled.`],
       [args(connected, '--store-password', `${file}s`), `the password of the store cannot be read from ${file}s: no such file or directory`],
