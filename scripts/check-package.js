@@ -46,7 +46,7 @@ function checkDependencies (path) {
   const imported = new Set(globSync('src/**/*.ts', { cwd: path })
     .flatMap(file => readFileSync(join(path, file), 'utf8').split('\n'))
     // not those of the examples in comments
-    .map(line => /^(?!\s*\*).*(?:from|import)[ (]'((?:@[^/']+\/)?[^./':][^/':]*)(?:\/[^']*)?'/.exec(line)?.[1])
+    .map(line => /^(?!\s*\*).*(?:from |import |import\()'((?:@[^/']+\/)?[^./':][^/':]*)(?:\/[^']*)?'/.exec(line)?.[1])
     .filter(dependency => dependency != null))
   const missing = [...imported].filter(dependency => dependencies[dependency] == null)
   const idle = Object.keys(dependencies).filter(dependency => !imported.has(dependency))
