@@ -108,7 +108,8 @@ export async function startClient (points: string[], init: RendezvousClientInit 
     addresses: { listen: [], announce: [OWN_ADDRESS] },
     services: {
       identify: identify(),
-      rendezvous: rendezvousClient({ ...init, points })
+      // one record, as what it is compared with has
+      rendezvous: rendezvousClient({ bothForms: false, ...init, points })
     }
   })
 

@@ -2,10 +2,11 @@ import { AbortError, ProtocolError, StreamResetError } from '@libp2p/interface'
 import { UnexpectedEOFError } from '@libp2p/utils'
 import { pEvent } from 'p-event'
 import { MAX_ACCEPTED_RESPONSE_SIZE } from '../protocol/constants.ts'
+import { writeMessage } from '../protocol/write-message.ts'
 import { Deadline } from './deadline.ts'
-import { BROKEN_MESSAGE, readMessages } from './read-messages.ts'
+import { BROKEN_MESSAGE } from './read-messages.ts'
+import { Responses } from './responses.ts'
 import type { Stream, StreamCloseEvent } from '@libp2p/interface'
-import type { LengthPrefixedStream } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** How long a point may take to end a stream after a message that has no response. */
@@ -40,7 +41,7 @@ export interface Turn {
 /** An open stream, and whether no request has been made on it yet. */
 interface Channel {
   stream: Stream
-  messages: LengthPrefixedStream
+  responses: Responses
   isFresh: boolean
 }
 
@@ -125,13 +126,13 @@ export class Session {
     const { signal } = deadline
 
     return {
-      request: async message => this.#exchange(deadline, async ({ messages }) => {
-        await messages.write(message, { signal })
+      request: async message => this.#exchange(deadline, async ({ stream, responses }) => {
+        await writeMessage(stream, message, { signal })
 
-        return messages.read({ signal })
+        return responses.next(deadline)
       }),
-      tell: async message => this.#exchange(deadline, async ({ stream, messages, isFresh }) => {
-        await messages.write(message, { signal })
+      tell: async message => this.#exchange(deadline, async ({ stream, isFresh }) => {
+        await writeMessage(stream, message, { signal })
         await stream.close({ signal })
         await this.#untilTaken(stream, isFresh, deadline)
       }),
@@ -141,6 +142,10 @@ export class Session {
 
   /** Does it on the open stream, or on a fresh one when there is none or that one fails. */
   async #exchange <T> (deadline: Deadline, work: (channel: Channel) => Promise<T>): Promise<T> {
+    if (this.#channel?.responses.isAhead === true) {
+      this.#drop(this.#channel.stream, new Error('The point sends what nobody asked for'))
+    }
+
     const used = this.#channel
 
     if (used?.stream.status === 'open' && used.stream.remoteWriteStatus === 'writable') {
@@ -189,7 +194,7 @@ export class Session {
       stream.close().catch(() => {})
     })
     stream.addEventListener('close', () => { this.#forget(stream) })
-    this.#channel = { stream, messages: readMessages(stream, MAX_ACCEPTED_RESPONSE_SIZE), isFresh: true }
+    this.#channel = { stream, responses: new Responses(stream, MAX_ACCEPTED_RESPONSE_SIZE), isFresh: true }
 
     return this.#channel
   }

@@ -1,4 +1,4 @@
-import { MessageDecoder } from './message-decoder.ts'
+import { MessageDecoder } from '../protocol/message-decoder.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'

@@ -2,7 +2,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { InvalidDataLengthError, InvalidDataLengthLengthError } from '@libp2p/utils'
 import { decode, encodingLength } from 'uint8-varint'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { MAX_LENGTH_LENGTH } from '../protocol/constants.ts'
+import { MAX_LENGTH_LENGTH } from './constants.ts'
 
 /**
  * Takes messages out of bytes as they arrive, without waiting. `LengthPrefixedDecoder` of @libp2p/utils
