@@ -11,6 +11,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.spec.ts', 'packages/*/test/**/*.spec.ts'],
-    testTimeout: 30_000
+    testTimeout: 30_000,
+    // what is waited for comes when a busy machine gets to it
+    expect: { poll: { timeout: 10_000 } }
   }
 })

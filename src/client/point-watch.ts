@@ -1,4 +1,4 @@
-import { ProtocolError } from '@libp2p/interface'
+import { ProtocolError, StreamResetError } from '@libp2p/interface'
 import * as lp from 'it-length-prefixed'
 import { pEvent } from 'p-event'
 import { MAX_RESPONSE_SIZE } from '../protocol/constants.ts'
@@ -276,6 +276,11 @@ export class PointWatch {
       if (pause > 0) {
         this.#init.log('%p says more than can be listened to: the rest in %d ms', this.point, pause)
         await untilClosed(stream, new Deadline(pause, 'Resting', signal))
+
+        // what had come before it ended is not read without a rest
+        if (stream.status !== 'open') {
+          throw new StreamResetError('The stream ended while it was not read')
+        }
       }
     }
   }
