@@ -29,6 +29,14 @@ export function boundProposals (stream: Stream, protocols: () => string[]): void
   }
 
   inside.onData = data => {
+    // its protocol was agreed before anybody counted: a connection is told of when it has its first streams
+    if (stream.protocol !== '') {
+      delete inside.onData
+      onData(data)
+
+      return
+    }
+
     unread.append(data)
 
     for (let proposal = take(unread); proposal != null; proposal = take(unread)) {
