@@ -21,6 +21,24 @@ export function networkRule (trustedProxies: string[] = []): (origin: Origin) =>
   }
 }
 
+/** The same rule, asked once for each connection: what it comes from does not change. */
+export function oncePerConnection (rule: (origin: Origin) => Network): (origin: Origin) => Network {
+  const networks = new WeakMap<Origin, Network>()
+
+  return origin => {
+    const known = networks.get(origin)
+
+    if (known != null) {
+      return known
+    }
+
+    const network = rule(origin)
+    networks.set(origin, network)
+
+    return network
+  }
+}
+
 function asNet (proxy: string): IpNet {
   try {
     return new IpNet(proxy.includes('/') ? proxy : `${proxy}/${proxy.includes(':') ? 128 : 32}`)

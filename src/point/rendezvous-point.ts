@@ -1,30 +1,28 @@
-import { serviceCapabilities, serviceDependencies, TimeoutError } from '@libp2p/interface'
+import { serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
-import { raceSignal } from 'race-signal'
 import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
-import { endConnection } from '../protocol/patches/end-connection.ts'
 import { memoryStore } from '../store/memory.ts'
-import { AbandonedStreams, onInboundStream } from './abandoned-streams.ts'
 import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
 import { Clock } from './clock.ts'
 import { describeOutcome } from './describe-outcome.ts'
+import { Expiry } from './expiry.ts'
 import { FairConnections } from './fair-connections.ts'
 import { refuse, RequestHandler } from './handler.ts'
+import { inTime } from './in-time.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
 import { NearLimits } from './near-limits.ts'
-import { networkRule } from './network-of.ts'
+import { networkRule, oncePerConnection } from './network-of.ts'
 import { Pace } from './pace.ts'
 import { listInOnePass } from './patches/connections.ts'
-import { boundProposals } from './patches/multistream.ts'
 import { pointSettings } from './settings.ts'
 import { Readers } from './readers.ts'
 import { run, wait } from './steps.ts'
-import { isHolding, Unsent } from './unsent.ts'
+import { Supervisor } from './supervisor.ts'
 import { LivePeers } from './watch/live-peers.ts'
 import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
@@ -33,33 +31,9 @@ import type { Steps } from './steps.ts'
 import type { Outbox } from './unsent.ts'
 import type { Origin, RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
-import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/types.ts'
 import type { Connection, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
-
-/** Registrations removed before other work gets a turn: a millisecond, or two when somebody wants to know of each. */
-const EXPIRY_BATCH = 200
-
-/** After a timer that came too early: to try again at once would keep the process busy. */
-const EXPIRY_PAUSE = 50
-
-/** After the store has failed. */
-const EXPIRY_RETRY = 5_000
-
-/** What every node has and nobody else counts, after a prefix. Once on each connection is as it should be. */
-const IDENTIFY = /\/id(?:\/push)?\/1\.0\.0$/
-
-/**
- * Unread bytes that the streams of a connection may hold, shared among those that are open: twice what
- * yamux lets through on one that nobody reads, for it may have doubled that for a peer that was fast. So a peer
- * that sends many requests at once is held back and not reset, and one that does so on many streams
- * cannot fill the memory: what comes in small pieces takes many times its size.
- */
-const MAX_UNREAD = 512 * 1024
-
-/** The longest sleep until the next expiry, for a store may be shared, and others may make it sooner. */
-const MAX_EXPIRY_DELAY = 60_000
 
 /**
  * The network side of a rendezvous point: streams, timers, events. What it answers is the handler's
@@ -76,10 +50,11 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #metrics: PointMetrics
   readonly #log: Logger
   readonly #pace = new Pace()
-  readonly #unsent = new Unsent()
   readonly #streams = new Set<InboundStream>()
   readonly #nearLimits: NearLimits
   readonly #allowance: Allowance | undefined
+  readonly #supervisor: Supervisor
+  readonly #expiry: Expiry
   readonly #networkOf: (origin: Origin) => Network
   readonly #fairConnections: FairConnections | undefined
   /** Tells it from others over the same store. */
@@ -92,9 +67,6 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #clock = new Clock()
   #stopping = new AbortController()
   #isStarted = false
-  #expiryTimer: ReturnType<typeof setTimeout> | undefined
-  #expiryDue = Infinity
-  #expiring: Promise<void> | undefined
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #unpatch = (): void => {}
@@ -107,13 +79,30 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#settings = pointSettings(init)
     this.#store = init.store ?? memoryStore()
     this.#nearLimits = new NearLimits(this.#settings)
-    this.#networkOf = init.networkOf ?? networkRule(init.trustedProxies)
+    this.#networkOf = oncePerConnection(init.networkOf ?? networkRule(init.trustedProxies))
     this.#handler = new RequestHandler(this.#store, this.#settings, init.authorize, this.#networkOf)
     this.#metrics = new PointMetrics(components.metrics, () => ({ ...this.#store.size, subscriptions: this.#watch?.size ?? 0 }))
     this.#log = components.logger.forComponent('libp2p:rendezvous:point')
     this.protocol = this.#settings.protocol
 
     this.#allowance = this.#settings.rateLimit === false ? undefined : new Allowance(this.#settings.rateLimit)
+    this.#supervisor = new Supervisor({
+      settings: this.#settings,
+      allowance: this.#allowance,
+      serves: protocol => this.#protocols.has(protocol),
+      networkOf: this.#networkOf,
+      events: components.events,
+      registrar: components.registrar,
+      metrics: this.#metrics,
+      log: this.#log
+    })
+    this.#expiry = new Expiry({
+      store: this.#store,
+      now: () => this.#clock.now,
+      patience: this.#settings.requestTimeout,
+      onExpired: this.#onExpired,
+      log: this.#log
+    })
     this.#fairConnections = init.fairConnections === false
       ? undefined
       : new FairConnections({
@@ -204,7 +193,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
 
     this.#unpatch = listInOnePass(this.#components.connectionManager)
-    this.#components.events.addEventListener('connection:open', this.#onConnection)
+    this.#supervisor.start()
     this.#fairConnections?.start()
     this.#livePeers?.start()
     // kept by this service: streams that libp2p resets are counted by nobody
@@ -219,7 +208,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       throw err
     }
 
-    this.#scheduleExpiry()
+    this.#expiry.start()
   }
 
   /** While the connections are still open: answers what is in flight and closes the streams. */
@@ -256,9 +245,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   async #close (): Promise<void> {
     this.#stopping.abort()
     this.#readers?.stop()
-    clearTimeout(this.#expiryTimer)
-    this.#expiryDue = Infinity
-    this.#components.events.removeEventListener('connection:open', this.#onConnection)
+    const expired = this.#expiry.stop()
+    this.#supervisor.stop()
     this.#fairConnections?.stop()
     this.#livePeers?.stop()
     this.#watch?.stop()
@@ -267,38 +255,16 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#log.error('could not take back %s - %e', protocol, err)
       })
     }))
-    await Promise.all([this.#expiring, ...[...this.#streams].map(async stream => stream.finish())])
+    await Promise.all([expired, ...[...this.#streams].map(async stream => stream.finish())])
   }
 
-  readonly #onConnection = ({ detail: connection }: CustomEvent<Connection>): void => {
-    const abandoned = new AbandonedStreams()
-    const identified = new Set<string>()
+  readonly #onExpired = (registrations: StoredRegistration[]): void => {
+    this.#metrics.expired(registrations.length)
+    this.#log('%d registrations have expired', registrations.length)
 
-    const onEnd = (protocol: string): void => {
-      if (connection.status !== 'open') {
-        return
-      }
-
-      // for the peer, which may come back over another
-      if (protocol === '') {
-        this.#allowance?.stream(connection.remotePeer)
-      } else if (IDENTIFY.test(protocol) && identified.has(protocol)) {
-        this.#allowance?.identify(connection.remotePeer)
-      }
-
-      identified.add(protocol)
-      this.#endFlood(connection)
-
-      if (protocol === '' && abandoned.add(performance.now()) && endConnection(connection, new Error('The peer goes on opening streams for nothing'))) {
-        this.#metrics.disconnected('streams')
-        this.#log('closed a connection of %p, which goes on opening streams for nothing', connection.remotePeer)
-      }
+    for (const registration of registrations) {
+      this.#dispatch('registration:expired', () => registrationDetail(registration))
     }
-
-    onInboundStream(connection, stream => {
-      boundProposals(stream, () => this.#components.registrar.getProtocols())
-      stream.addEventListener('close', () => { onEnd(stream.protocol) })
-    })
   }
 
   readonly #onClosed = (connection: Connection): void => {
@@ -311,89 +277,17 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
    * left for as long as the stream is open.
    */
   readonly #onStream = (stream: Stream, connection: Connection): void => {
-    const outbox = this.#outbox(stream, connection)
+    const outbox = this.#supervisor.outbox(stream, connection)
     const inbound = new InboundStream(stream, this.#settings, this.#pace, outbox, (request, signal) => run(this.#answer(request, connection, outbox, signal)))
     this.#streams.add(inbound)
-    this.#serve(stream, connection, async () => inbound.serve())
+    this.#supervisor.serve(stream, connection, async () => inbound.serve())
       .catch(err => { stream.abort(err) })
       .finally(() => { this.#streams.delete(inbound) })
   }
 
   readonly #onWatchStream = (stream: Stream, connection: Connection): void => {
-    this.#serve(stream, connection, async () => this.#watch?.serve(stream, connection, this.#outbox(stream, connection)))
+    this.#supervisor.serve(stream, connection, async () => this.#watch?.serve(stream, connection, this.#supervisor.outbox(stream, connection)))
       .catch(err => { stream.abort(err) })
-  }
-
-  #outbox (stream: Stream, connection: Connection): Outbox {
-    return this.#unsent.outbox(connection, this.#networkOf(connection), () => {
-      const reason = new StreamEndedError('slow', 'too much waits to be read')
-      stream.abort(reason)
-
-      if (isHolding(connection) && endConnection(connection, reason)) {
-        this.#metrics.disconnected('unread')
-        this.#log('closed a connection of %p, which does not read what it asks for', connection.remotePeer)
-      }
-    })
-  }
-
-  /** Serves a stream for as long as it keeps to the rules. */
-  async #serve (stream: Stream, connection: Connection, serve: () => Promise<void>): Promise<void> {
-    const peer = connection.remotePeer
-
-    try {
-      this.#admit(connection)
-      await serve()
-      this.#log.trace('a stream of %p was closed', peer)
-    } catch (err: any) {
-      stream.abort(err)
-
-      if (!(err instanceof StreamEndedError)) {
-        this.#log('a stream of %p ended: %s', peer, err.message)
-      } else {
-        this.#log('reset a stream of %p, %s: %s', peer, err.reason, err.message)
-        this.#metrics.reset(err.reason)
-
-        // when the store is away, that is not the peer's doing
-        if (err.reason !== 'refused') {
-          this.#allowance?.reset(peer)
-        }
-
-        this.#endFlood(connection)
-      }
-    }
-  }
-
-  /** Counts a new stream, and throws when it cannot be served. */
-  #admit (connection: Connection): void {
-    this.#stopping.signal.throwIfAborted()
-    this.#allowance?.stream(connection.remotePeer)
-    const { maxInboundStreams } = this.#settings
-    const open = this.#streamsOf(connection)
-
-    if (open.length > maxInboundStreams) {
-      throw new StreamEndedError('too_many_streams', `maxInboundStreams (${maxInboundStreams}) is reached`)
-    }
-
-    this.#boundUnread(open, MAX_UNREAD / open.length)
-    this.#endFlood(connection)
-  }
-
-  /** The streams of both protocols. */
-  #streamsOf (connection: Connection): Stream[] {
-    return connection.streams.filter(({ protocol, direction }) => this.#protocols.has(protocol) && direction === 'inbound')
-  }
-
-  /** Bounds what waits on streams behind the request in hand. Of another request there is always room. */
-  #boundUnread (streams: Stream[], bytes: number): void {
-    streams.forEach(stream => { stream.maxReadBufferLength = Math.max(bytes, this.#settings.maxMessageSize) })
-  }
-
-  /** A peer that goes on regardless of its limit costs least without a connection. */
-  #endFlood (connection: Connection): void {
-    if (this.#allowance?.isFlooded(connection.remotePeer) === true && endConnection(connection, new Error('The peer goes on over its rateLimit'))) {
-      this.#metrics.disconnected('rateLimit')
-      this.#log('closed a connection of %p, which goes on over its rateLimit', connection.remotePeer)
-    }
   }
 
   * #answer (request: Request, connection: Connection, { room }: Outbox, signal: AbortSignal): Steps<Uint8Array | undefined> {
@@ -433,8 +327,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
 
     const { requests, interval } = this.#settings.rateLimit as RateLimit
-    // who sends on regardless is not held back any more, but reset
-    this.#boundUnread(this.#streamsOf(connection), 0)
+    this.#supervisor.endPatience(connection)
     yield * wait(this.#holdBack(excess, signal))
 
     return new Refusal(Status.E_UNAVAILABLE, `rateLimit (${requests} requests in ${interval} ms) is reached`)
@@ -456,13 +349,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     switch (outcome.type) {
       case 'registration:added':
       case 'registration:refreshed':
-        this.#scheduleExpiry()
+        this.#expiry.schedule()
         this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
         this.#reportDisplaced(outcome.displaced)
         this.#reportNearLimits()
         break
       case 'registration:removed':
-        this.#scheduleExpiry()
+        this.#expiry.schedule()
         this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
         break
       case 'registration:rejected':
@@ -520,11 +413,12 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   /** Undefined where the store is not shared. */
   async #leave (peer: string, isGone: boolean): Promise<StoredRegistration[] | undefined> {
-    return this.#inTime(this.#store.leave?.(peer, this.#id, isGone, this.#clock.now))
+    return inTime(this.#store.leave?.(peer, this.#id, isGone, this.#clock.now), this.#settings.requestTimeout)
   }
 
   async #unregisterAll (peer: string): Promise<void> {
-    const registrations = await this.#inTime(this.#store.registrationsOf(peer, this.#clock.now))
+    const { requestTimeout } = this.#settings
+    const registrations = await inTime(this.#store.registrationsOf(peer, this.#clock.now), requestTimeout)
     const peerId = peerIdFromString(peer)
 
     for (const { namespace } of registrations) {
@@ -533,7 +427,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         return
       }
 
-      const registration = await this.#inTime(this.#store.unregister(namespace, peer, this.#clock.now))
+      const registration = await inTime(this.#store.unregister(namespace, peer, this.#clock.now), requestTimeout)
 
       if (registration != null) {
         this.#report(peerId, { type: 'registration:removed', registration })
@@ -545,62 +439,6 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #dispatch <K extends keyof RendezvousPointEvents> (type: K, detail: () => RendezvousPointEvents[K]['detail']): void {
     if (this.listenerCount(type) > 0) {
       this.safeDispatchEvent(type, { detail: detail() } as any)
-    }
-  }
-
-  /** Sets the timer to the next expiry, not counting one that is being worked on. */
-  #scheduleExpiry (atLeast: number = 0): void {
-    // where others may have registered something, once in a while it is looked for
-    const due = this.#store.nextExpiry() ?? this.#clock.now + MAX_EXPIRY_DELAY
-
-    if (due >= this.#expiryDue || this.#stopping.signal.aborted) {
-      return
-    }
-
-    this.#expiryDue = due
-    clearTimeout(this.#expiryTimer)
-    this.#expiryTimer = setTimeout(() => {
-      this.#expiryDue = -Infinity
-      this.#expiring = this.#expire().then(pause => {
-        this.#expiryDue = Infinity
-        this.#scheduleExpiry(pause)
-      }).catch(err => { this.#log.error('could not tell when registrations expire - %e', err) })
-    }, Math.min(Math.max(due - this.#clock.now, atLeast), MAX_EXPIRY_DELAY))
-  }
-
-  /** Removes one batch, and returns the milliseconds after which the next may follow. */
-  async #expire (): Promise<number> {
-    try {
-      const expired = await this.#inTime(this.#store.expire(this.#clock.now, EXPIRY_BATCH))
-
-      if (expired.length === 0) {
-        return EXPIRY_PAUSE
-      }
-
-      this.#metrics.expired(expired.length)
-      this.#log('%d registrations have expired', expired.length)
-
-      for (const registration of expired) {
-        this.#dispatch('registration:expired', () => registrationDetail(registration))
-      }
-
-      return 0
-    } catch (err) {
-      this.#log.error('could not remove expired registrations - %e', err)
-
-      return EXPIRY_RETRY
-    }
-  }
-
-  /** A store that does not answer must not keep the point from stopping. */
-  async #inTime <T> (answer: MaybePromise<T>): Promise<T> {
-    const controller = new AbortController()
-    const timer = setTimeout(() => { controller.abort(new TimeoutError('The store did not answer')) }, this.#settings.requestTimeout)
-
-    try {
-      return await raceSignal(Promise.resolve(answer), controller.signal)
-    } finally {
-      clearTimeout(timer)
     }
   }
 }

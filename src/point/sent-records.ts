@@ -109,7 +109,7 @@ export class SentRecords {
   }
 
   #openNew (envelope: Uint8Array, account: Account): UncertifiedRecord {
-    if (!account.hasRoom) {
+    if (!account.hasRoom()) {
       throw new Refusal(Status.E_UNAVAILABLE, 'this point is sent more records than it can verify')
     }
 

@@ -237,8 +237,8 @@ export interface RendezvousPointInit {
 
   /**
    * Under which network a connection, and what is registered over it, is counted where a limit is shared: a
-   * path from the widest to the narrowest, such as `198.51/100/7`. The connection may not have gone
-   * through its handshake, and has no `id` then.
+   * path from the widest to the narrowest, such as `198.51/100/7`. It is asked once for each connection, which
+   * may not have gone through its handshake, and has no `id` then.
    *
    * @default IPv4 /16, /24, address; IPv6 /32, /48, /64
    */

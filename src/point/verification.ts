@@ -38,10 +38,10 @@ const MOST = 10_000
  */
 const LITTLE = MOST / 64
 
-/** What is done with the record of one request. */
+/** What is done with the records of one request. */
 export interface Account {
   /** Whether the network that it came from may have a record opened and verified. */
-  readonly hasRoom: boolean
+  hasRoom: () => boolean
   /** Counts what has been done, or is about to be. */
   spend: (work: number) => void
   readonly spent: number
@@ -57,17 +57,20 @@ export class RecordBudget {
   readonly #spentBy = new Map<string, number>()
 
   open (network: Network, now: number): Account {
-    this.#moveTo(now)
-    const [widest = ''] = network.split('/', 1)
-    const hasRoom = this.#spent < MOST / 2 || (this.#spent < MOST && (this.#spentBy.get(widest) ?? 0) < LITTLE)
     let spent = 0
 
+    // most requests bring a record that is known, and ask for nothing of this
     return {
-      hasRoom,
+      hasRoom: () => {
+        this.#moveTo(now)
+
+        return this.#spent < MOST / 2 || (this.#spent < MOST && (this.#spentBy.get(widest(network)) ?? 0) < LITTLE)
+      },
       spend: work => {
+        this.#moveTo(now)
         spent += work
         this.#spent += work
-        this.#spentBy.set(widest, (this.#spentBy.get(widest) ?? 0) + work)
+        this.#spentBy.set(widest(network), (this.#spentBy.get(widest(network)) ?? 0) + work)
       },
       get spent () { return spent }
     }
@@ -82,4 +85,8 @@ export class RecordBudget {
       this.#spentBy.clear()
     }
   }
+}
+
+function widest (network: Network): string {
+  return network.split('/', 1)[0] ?? ''
 }

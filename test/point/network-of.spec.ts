@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { describe, expect, it } from 'vitest'
-import { networkOf, networkRule } from '../../src/point/network-of.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { networkOf, networkRule, oncePerConnection } from '../../src/point/network-of.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 const RELAY = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5'
 
@@ -44,4 +45,13 @@ describe('behind a proxy that is trusted', () => {
   it.each(['', 'localhost', '10.0.0.0/33', '1.2.3'])('what is no address is refused: "%s"', proxy => {
     expect(() => networkRule([proxy])).toThrow(expect.objectContaining({ name: 'InvalidParametersError' }))
   })
+})
+
+it('asks a rule once for each connection', () => {
+  const rule = vi.fn(networkRule())
+  const once = oncePerConnection(rule)
+  const [a, b] = ['198.51.100.7', '203.0.113.1'].map(ip => ({ remoteAddr: multiaddr(`/ip4/${ip}/tcp/4001`) })) as [{ remoteAddr: Multiaddr }, { remoteAddr: Multiaddr }]
+
+  expect([a, b, a, b].map(once)).toEqual(['198.51/100/7', '203.0/113/1', '198.51/100/7', '203.0/113/1'])
+  expect(rule).toHaveBeenCalledTimes(2)
 })

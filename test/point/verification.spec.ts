@@ -25,10 +25,10 @@ describe('the budget for records', () => {
     const budget = new RecordBudget()
 
     budget.open('198.51/100/7', NOW).spend(4_999)
-    expect(budget.open('198.51/100/8', NOW).hasRoom).toBe(true)
+    expect(budget.open('198.51/100/8', NOW).hasRoom()).toBe(true)
     budget.open('198.51/100/8', NOW).spend(1)
-    expect(budget.open('198.51/100/9', NOW).hasRoom).toBe(false)
-    expect(budget.open('203.0/113/1', NOW).hasRoom).toBe(true)
+    expect(budget.open('198.51/100/9', NOW).hasRoom()).toBe(false)
+    expect(budget.open('203.0/113/1', NOW).hasRoom()).toBe(true)
   })
 
   it('has something for those who have had little, however much others have', () => {
@@ -38,19 +38,19 @@ describe('the budget for records', () => {
       budget.open(`198.${i}/100/7`, NOW).spend(160)
     }
 
-    expect(budget.open('198.3/100/7', NOW).hasRoom).toBe(false)
-    expect(budget.open('203.0/113/1', NOW).hasRoom).toBe(true)
+    expect(budget.open('198.3/100/7', NOW).hasRoom()).toBe(false)
+    expect(budget.open('203.0/113/1', NOW).hasRoom()).toBe(true)
     budget.open('203.0/113/1', NOW).spend(156)
-    expect(budget.open('203.0/113/2', NOW).hasRoom).toBe(true)
+    expect(budget.open('203.0/113/2', NOW).hasRoom()).toBe(true)
     budget.open('203.0/113/2', NOW).spend(1)
-    expect(budget.open('203.0/113/1', NOW).hasRoom).toBe(false)
+    expect(budget.open('203.0/113/1', NOW).hasRoom()).toBe(false)
   })
 
   it('ends for all', () => {
     const budget = new RecordBudget()
     budget.open('198.51/100/7', NOW).spend(10_000)
 
-    expect(budget.open('203.0/113/1', NOW).hasRoom).toBe(false)
+    expect(budget.open('203.0/113/1', NOW).hasRoom()).toBe(false)
   })
 
   it('counts for each request what was spent for it', () => {
@@ -65,9 +65,9 @@ describe('the budget for records', () => {
     const budget = new RecordBudget()
     budget.open('198.51/100/7', NOW).spend(10_000)
 
-    expect(budget.open('198.51/100/7', NOW + 999).hasRoom).toBe(false)
-    expect(budget.open('198.51/100/7', NOW + 1_000).hasRoom).toBe(true)
+    expect(budget.open('198.51/100/7', NOW + 999).hasRoom()).toBe(false)
+    expect(budget.open('198.51/100/7', NOW + 1_000).hasRoom()).toBe(true)
     budget.open('198.51/100/7', NOW + 1_000).spend(5_000)
-    expect(budget.open('203.0/113/1', NOW + 1_000).hasRoom).toBe(true)
+    expect(budget.open('203.0/113/1', NOW + 1_000).hasRoom()).toBe(true)
   })
 })
