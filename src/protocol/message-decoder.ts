@@ -62,6 +62,11 @@ export class MessageDecoder {
   }
 
   #takeLength (): number | undefined {
+    // the usual case: to have `decode` throw takes longer than all else that is done here
+    if (this.#buffer.byteLength === 0) {
+      return
+    }
+
     let length: number
 
     try {
