@@ -15,6 +15,9 @@ const ENTRIES: ShareAccess<Entry, Entry> = {
   drop: () => {}
 }
 
+/** So many fit into one response, whatever they hold: there is nothing to choose. */
+const ALL_IN_ONE = 100
+
 /** Up to so many registrations, to count them all at once holds nobody up. */
 const FEW = 1_000
 
@@ -356,6 +359,11 @@ export class MemoryStore implements RegistrationStore {
 
   #sample (list: Namespace | FormLists<Entry>, limit: number, now: number, reads: RecordDomain | undefined, random: () => number): StoredRegistration[] {
     this.#evictExpired(now)
+
+    if (list.size <= Math.min(limit, ALL_IN_ONE)) {
+      return list.after(-Infinity, limit, now, reads)
+    }
+
     const drawn = this.#draw(list, limit, random)
     const chosen = new Set(drawn.filter(entry => entry.expires > now && isReadable(entry, reads)))
     // in the place of those that are of no use here
