@@ -1,3 +1,5 @@
+import { othersHadTheirTurn } from '../store/others-turn.ts'
+
 /** How long requests may keep the event loop to themselves, in milliseconds. */
 const STRETCH = 5
 
@@ -51,10 +53,7 @@ export class Pace {
   }
 
   async #untilOthersHadTheirTurn (): Promise<void> {
-    await new Promise<void>(resolve => {
-      // in Node, timers that set timers can go on without the network having a turn; browsers have nothing else
-      (globalThis.setImmediate ?? setTimeout)(resolve)
-    })
+    await othersHadTheirTurn()
     this.#since = performance.now()
     this.#last = this.#since
     this.#rest = undefined

@@ -14,7 +14,7 @@ export class Entry implements StoredRegistration, Expiring, Share {
   readonly otherRecord: Uint8Array | undefined
   readonly network: Network
   readonly expires: number
-  readonly sequence: number
+  sequence: number
   readonly weight: number
   earlier: Expiring | undefined = undefined
   later: Expiring | undefined = undefined

@@ -46,6 +46,13 @@ export class GradualShares<E, T extends Share> {
     return this.soFar
   }
 
+  /** Counts up to `most` more, and returns whether all are counted. */
+  countMore (most: number): boolean {
+    this.#count(most)
+
+    return this.#areAllCounted
+  }
+
   /** An entry is to be among all, in the place of another if there was one, which may be there still. */
   put (entry: E, previous?: E): void {
     this.#count(STEP)

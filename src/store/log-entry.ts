@@ -25,12 +25,15 @@ interface Header extends Pick<LogEntry, 'numbers' | 'domain' | 'network'> {
   length?: number
 }
 
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
 const DOMAINS: unknown[] = [undefined, 'libp2p-peer-record', 'libp2p-routing-state', 'none'] satisfies Array<ReadableDomain | undefined>
 
 /** The name is that of the key: a value that got under another one is corrupt as well. */
 export function encodeEntry (name: string, { bytes, otherRecord, ...fields }: LogEntry): Uint8Array {
   const header: Header = otherRecord == null ? fields : { ...fields, length: bytes.byteLength }
-  const encoded = new TextEncoder().encode(JSON.stringify(header))
+  const encoded = encoder.encode(JSON.stringify(header))
   const value = new Uint8Array(HEADER + encoded.byteLength + bytes.byteLength + (otherRecord?.byteLength ?? 0))
   const view = new DataView(value.buffer)
   value[0] = FORM
@@ -63,8 +66,8 @@ export function decodeEntry (name: string, value: Uint8Array): LogEntry | undefi
 
   return {
     ...fields,
-    bytes: copy(value, start, end),
-    otherRecord: length == null ? undefined : copy(value, end, value.byteLength)
+    bytes: part(value, start, end),
+    otherRecord: length == null ? undefined : part(value, end, value.byteLength)
   }
 }
 
@@ -73,7 +76,7 @@ function parseHeader (bytes: Uint8Array): Header | undefined {
   let header: Partial<Record<keyof Header, unknown>> | null
 
   try {
-    header = JSON.parse(new TextDecoder().decode(bytes))
+    header = JSON.parse(decoder.decode(bytes))
   } catch {
     return
   }
@@ -101,13 +104,15 @@ function decodeFirstForm (name: string, value: Uint8Array): LogEntry | undefined
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
 
   if (value.byteLength >= 20 && view.getInt32(0) === checksum(name, value.subarray(4))) {
-    return { numbers: [view.getFloat64(4), view.getFloat64(12)], bytes: copy(value, 20, value.byteLength) }
+    return { numbers: [view.getFloat64(4), view.getFloat64(12)], bytes: part(value, 20, value.byteLength) }
   }
 }
 
-/** For a datastore may hand out a part of something larger; `slice` of a Buffer is none. */
-function copy (value: Uint8Array, start: number, end: number): Uint8Array {
-  return new Uint8Array(value.subarray(start, end))
+/** A copy only where a datastore hands out a part of something larger, which would be held with it; `slice` of a Buffer is none. */
+function part (value: Uint8Array, start: number, end: number): Uint8Array {
+  const { buffer, byteOffset, byteLength } = value.subarray(start, end)
+
+  return value.byteLength === buffer.byteLength ? new Uint8Array(buffer, byteOffset, byteLength) : new Uint8Array(value.subarray(start, end))
 }
 
 function checksum (name: string, bytes: Uint8Array): number {
@@ -129,13 +134,13 @@ export function registrationName (namespace: string, peer: string): string {
 
 /** The namespace and the peer, or undefined when it is not the name of a registration's entry. */
 export function parseRegistrationName (name: string): [namespace: string, peer: string] | undefined {
-  const parts = name.slice(REGISTRATION.length).split('@')
+  const at = name.indexOf('@')
 
-  if (!name.startsWith(REGISTRATION) || parts.length !== 2) {
+  if (!name.startsWith(REGISTRATION) || at === -1 || at !== name.lastIndexOf('@')) {
     return
   }
 
   try {
-    return parts.map(decodeURIComponent) as [string, string]
+    return [decodeURIComponent(name.slice(REGISTRATION.length, at)), decodeURIComponent(name.slice(at + 1))]
   } catch {}
 }

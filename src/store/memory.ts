@@ -42,11 +42,13 @@ const MAX_EVICTIONS = 1_000
  */
 export class MemoryStore implements RegistrationStore {
   readonly #namespaces = new Namespaces()
-  readonly #peers = new PeerIndex<Entry>()
+  readonly #peers: PeerIndex<Entry>
   readonly #all = new FormLists<Entry>()
   #shares: GradualShares<Entry, Entry> | undefined
   readonly #expiries = new ExpiryQueue<Entry>()
   #bytes = 0
+  /** Much was restored, and who holds what of it is not known yet. */
+  #isCounting = false
   /** How many have come, whose number says who came before whom. */
   #arrivals = 0
   readonly #subscriptions: Subscriptions
@@ -54,9 +56,13 @@ export class MemoryStore implements RegistrationStore {
   /** Removed because they were in the way of others, and not yet returned by `expire`. */
   readonly #evicted: StoredRegistration[] = []
 
-  constructor (range: SequenceRange = newLife(), subscriptions = new Subscriptions()) {
+  /**
+   * @param peers - of registrations that will be restored, with all of them
+   */
+  constructor (range: SequenceRange = newLife(), subscriptions = new Subscriptions(), peers = new PeerIndex<Entry>()) {
     this.#range = { ...range }
     this.#subscriptions = subscriptions
+    this.#peers = peers
   }
 
   register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
@@ -169,19 +175,26 @@ export class MemoryStore implements RegistrationStore {
   }
 
   /**
-   * Adds a registration as it stands, regardless of limits, or replaces the one of the same peer in
-   * the same namespace. Its sequence number has to be higher than all before.
+   * Adds a registration that was stored, regardless of limits. Its sequence number has to be higher than all before.
+   *
+   * @param entry - one of those that this store was made with; it becomes the one that is held
    */
-  restore (registration: StoredRegistration): StoredRegistration {
-    const { namespace, peer, expires, sequence } = registration
-
-    return this.#put(registration, expires, sequence, this.#peers.get(namespace, peer))
+  restore (entry: Entry): void {
+    entry.born = ++this.#arrivals
+    this.#link(this.#namespaces.open(entry.namespace, entry.network, entry.born), entry, undefined)
   }
 
-  /** From now on it is known who holds what, however far the limits are. To be called before there is much. */
-  count (): void {
-    this.#namespaces.count()
-    this.#count()
+  /**
+   * Counts who holds what, up to `most` registrations and namespaces more. From the first call on until all are counted
+   * nobody makes room for a newcomer, who is refused where there is none.
+   *
+   * @returns whether all are counted
+   */
+  count (most: number): boolean {
+    const shares = [this.#namespaces.count(), this.#count()]
+    this.#isCounting = !shares.map(shares => shares.countMore(most)).every(Boolean)
+
+    return !this.#isCounting
   }
 
   #count (): GradualShares<Entry, Entry> {
@@ -190,12 +203,18 @@ export class MemoryStore implements RegistrationStore {
     return this.#shares
   }
 
-  #put (registration: NewRegistration | StoredRegistration, expires: number, sequence: number, previous: Entry | undefined): Entry {
+  #put (registration: NewRegistration, expires: number, sequence: number, previous: Entry | undefined): Entry {
     const born = previous?.born ?? ++this.#arrivals
     const namespace = this.#namespaces.open(registration.namespace, registration.network, born)
     const entry = new Entry(namespace.name, registration, expires, sequence, born)
-    this.#shares?.put(entry, previous)
     this.#peers.set(entry)
+    this.#link(namespace, entry, previous)
+
+    return entry
+  }
+
+  #link (namespace: Namespace, entry: Entry, previous: Entry | undefined): void {
+    this.#shares?.put(entry, previous)
     this.#bytes += entry.weight
 
     if (previous != null) {
@@ -207,9 +226,7 @@ export class MemoryStore implements RegistrationStore {
     this.#namespaces.put(namespace, entry, previous)
     this.#all.append(entry)
     this.#expiries.add(entry)
-    this.#range.last = Math.max(this.#range.last, sequence)
-
-    return entry
+    this.#range.last = Math.max(this.#range.last, entry.sequence)
   }
 
   #remove (entry: Entry): void {
@@ -275,7 +292,7 @@ export class MemoryStore implements RegistrationStore {
     }
 
     if (space == null && this.#namespaces.size >= limits.maxNamespaces) {
-      const other = this.#namespaces.crowdedOut(network)
+      const other = this.#isCounting ? undefined : this.#namespaces.crowdedOut(network)
 
       if (other == null) {
         return { limit: 'maxNamespaces' }
@@ -289,7 +306,7 @@ export class MemoryStore implements RegistrationStore {
     const isCrowded = this.#all.size - displaced.size >= limits.maxRegistrations
 
     if (isCrowded || this.#bytes - freed + bytes > limits.maxBytes) {
-      const heaviest = this.#count().all.victim(network, bytes)
+      const heaviest = this.#isCounting ? undefined : this.#count().all.victim(network, bytes)
 
       if (heaviest == null) {
         return { limit: isCrowded ? 'maxRegistrations' : 'maxBytes' }
@@ -311,6 +328,11 @@ export class MemoryStore implements RegistrationStore {
 
   /** Makes room for a refresh that takes more bytes than before: from whoever has most, but from others. */
   #grow (entry: Entry, bytes: number, { maxBytes }: StoreLimits, now: number): StoredRegistration[] {
+    // a refresh is never refused
+    if (this.#isCounting) {
+      return []
+    }
+
     if (this.#bytes + bytes > maxBytes) {
       this.#evictExpired(now)
     }

@@ -1,15 +1,17 @@
 import { NotStartedError, TimeoutError } from '@libp2p/interface'
+import delay from 'delay'
 import { Key } from 'interface-datastore'
-import { pipe } from 'it-pipe'
 import { BatchWriter } from './batch-writer.ts'
-import { decodeEntry, encodeEntry, parseRegistrationName, registrationName } from './log-entry.ts'
+import { readLog, SEQUENCE, TOGETHER } from './log.ts'
+import { encodeEntry, registrationName } from './log-entry.ts'
 import { MemoryStore, newLife } from './memory.ts'
+import { othersHadTheirTurn } from './others-turn.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, StoredRegistration, RegistrationStore, StartOptions, StoreLimits, StoreSize, Unsubscribe } from './types.ts'
-import type { LogEntry } from './log-entry.ts'
+import type { Entry } from './entry.ts'
+import type { Log, StoredEntry } from './log.ts'
 import type { SequenceRange } from './memory.ts'
-import type { RecordDomain } from '../protocol/peer-record.ts'
-import type { Datastore, Pair } from 'interface-datastore'
+import type { Datastore } from 'interface-datastore'
 
 export interface CorruptEntry {
   /** The key in the datastore. */
@@ -47,6 +49,13 @@ export interface PersistentStoreInit {
    */
   reopen?: () => Promise<void>
   /**
+   * Reads all entries whose keys begin with a prefix, as many at a time as is good: a datastore may be able
+   * to do so faster than by its `query`, and reading is most of what a start does.
+   *
+   * @default the datastore's `query`
+   */
+  readAll?: (prefix: string) => AsyncIterable<StoredEntry[]>
+  /**
    * Called by `start` for each entry that is not as it was written. It is left where it is, and goes
    * when the same peer registers in the same namespace again.
    */
@@ -63,11 +72,12 @@ export interface PersistentStore extends RegistrationStore {
 const DEFAULT_PREFIX = '/rendezvous'
 const DEFAULT_TIMEOUT = 5_000
 
-/** The entry with the range of sequence numbers. */
-const SEQUENCE = 'sequence'
-
 /** So many that to count them later, all at once, would hold up whoever registers then. */
 const MANY = 10_000
+
+/** So many are counted at a time, a few milliseconds, with a pause in between: of a million, all after a quarter of a minute. */
+const COUNTED_TOGETHER = 500
+const COUNTING_PAUSE = 5
 
 /** Sequence numbers set aside at a time: so many registrations later, one entry more is written. */
 const RESERVED_AHEAD = 10_000
@@ -116,6 +126,7 @@ class DatastoreStore implements PersistentStore {
   readonly #prefix: string
   readonly #timeout: number
   readonly #reopen: PersistentStoreInit['reopen']
+  readonly #readAll: NonNullable<PersistentStoreInit['readAll']>
   readonly #onCorrupt: PersistentStoreInit['onCorrupt']
   readonly #subscriptions = new Subscriptions()
   #session: Session | undefined
@@ -125,12 +136,13 @@ class DatastoreStore implements PersistentStore {
   #ending: Promise<void> | undefined
   #corruptEntries = 0
 
-  constructor ({ datastore, prefix = DEFAULT_PREFIX, timeout = DEFAULT_TIMEOUT, reopen = reopenerOf(datastore), onCorrupt }: PersistentStoreInit) {
+  constructor ({ datastore, prefix = DEFAULT_PREFIX, timeout = DEFAULT_TIMEOUT, reopen = reopenerOf(datastore), readAll = readerOf(datastore), onCorrupt }: PersistentStoreInit) {
     this.#datastore = datastore
     // as keys are normalised, with the slash that ends it
     this.#prefix = new Key(`${prefix}/`).toString().replace(/\/*$/, '/')
     this.#timeout = timeout
     this.#reopen = reopen
+    this.#readAll = readAll
     this.#onCorrupt = onCorrupt
   }
 
@@ -287,26 +299,17 @@ class DatastoreStore implements PersistentStore {
   async #load ({ now, maxTtl }: StartOptions = { now: 0, maxTtl: Infinity }): Promise<void> {
     await this.#previousSession()
 
-    const registrations: StoredRegistration[] = []
-    let range: SequenceRange | undefined
     this.#corruptEntries = 0
 
-    const entries = pipe(this.#datastore.query({ prefix: this.#prefix }), pairs => this.#read(pairs, now + maxTtl))
-
-    for await (const entry of entries) {
-      if ('origin' in entry) {
-        range = entry
-      } else {
-        registrations.push(entry)
-      }
-    }
-
-    registrations.sort((a, b) => a.sequence - b.sequence)
+    const log = await readLog(this.#readAll(this.#prefix), this.#prefix.length, now + maxTtl, (key, value) => {
+      this.#corruptEntries++
+      this.#onCorrupt?.({ key, value })
+    })
 
     const writer = new BatchWriter(this.#datastore, this.#timeout, this.#reopen)
 
     try {
-      this.#session = await this.#begin(writer, registrations, range)
+      this.#session = await this.#begin(writer, log)
     } catch (err) {
       // what it was given last may still arrive
       this.#ending = writer.close()
@@ -314,42 +317,38 @@ class DatastoreStore implements PersistentStore {
     }
   }
 
-  /** What the log has written down; what is damaged is counted and passed over. */
-  async * #read (pairs: AsyncIterable<Pair> | Iterable<Pair>, latest: number): AsyncGenerator<SequenceRange | StoredRegistration> {
-    for await (const { key, value } of pairs) {
-      const name = key.toString().slice(this.#prefix.length)
-      const entry = decodeEntry(name, value)
-      const id = parseRegistrationName(name)
+  async #begin (writer: BatchWriter, { registrations, peers, range }: Log): Promise<Session> {
+    const index = new MemoryStore(range ?? await this.#renumber(registrations, writer), this.#subscriptions, peers)
 
-      if (entry != null && name === SEQUENCE) {
-        yield { origin: entry.numbers[0], last: entry.numbers[1] }
-      } else if (entry != null && id != null) {
-        yield storedRegistration(id, entry, latest)
-      } else {
-        this.#corruptEntries++
-        this.#onCorrupt?.({ key: key.toString(), value })
-      }
-    }
-  }
-
-  async #begin (writer: BatchWriter, registrations: StoredRegistration[], range: SequenceRange | undefined): Promise<Session> {
-    const index = range != null && covers(range, registrations)
-      ? new MemoryStore(range, this.#subscriptions)
-      : await this.#renumber(registrations, writer)
-
-    // as much as there is may be near a limit from the start on, and nobody waits for it yet
-    if (registrations.length > MANY) {
-      index.count()
-    }
-
-    for (const registration of registrations) {
+    for (const [i, registration] of registrations.entries()) {
       index.restore(registration)
+
+      if (i % TOGETHER === TOGETHER - 1) {
+        await othersHadTheirTurn()
+      }
     }
 
     const session = { index, writer, reserved: index.range.last }
     await this.#reserve(session)
 
+    // as much as there is may be near a limit from the start on
+    if (registrations.length > MANY) {
+      this.#count(session)
+    }
+
     return session
+  }
+
+  /** Finds out who holds what while requests are answered: it would take as long again as the rest of a start. */
+  async #count (session: Session): Promise<void> {
+    // the first call comes before the session is the current one
+    for (let isDone = session.index.count(0); !isDone; isDone = session.index.count(COUNTED_TOGETHER)) {
+      await delay(COUNTING_PAUSE)
+
+      if (session !== this.#session) {
+        return
+      }
+    }
   }
 
   async #previousSession (): Promise<void> {
@@ -374,14 +373,13 @@ class DatastoreStore implements PersistentStore {
    * the cursors of before become invalid, for they might hide something. The numbers are written before
    * the range is, so that a crash in the midst of it makes the next start do the same again.
    */
-  async #renumber (registrations: StoredRegistration[], writer: BatchWriter): Promise<MemoryStore> {
+  async #renumber (registrations: Entry[], writer: BatchWriter): Promise<SequenceRange> {
     const range = newLife()
 
     for (const [i, registration] of registrations.entries()) {
-      const renumbered = { ...registration, sequence: ++range.last }
-      const name = registrationName(renumbered.namespace, renumbered.peer)
-      registrations[i] = renumbered
-      const written = this.#write(writer, name, encodeRegistration(name, renumbered))
+      registration.sequence = ++range.last
+      const name = registrationName(registration.namespace, registration.peer)
+      const written = this.#write(writer, name, encodeRegistration(name, registration))
 
       if (i % REWRITE_BATCH === 0) {
         await written
@@ -390,7 +388,7 @@ class DatastoreStore implements PersistentStore {
 
     await writer.flush()
 
-    return new MemoryStore(range, this.#subscriptions)
+    return range
   }
 
   #write (writer: BatchWriter, name: string, value: Uint8Array | undefined): Promise<void> {
@@ -402,19 +400,12 @@ function encodeRegistration (name: string, { expires, sequence, signedPeerRecord
   return encodeEntry(name, { numbers: [expires, sequence], bytes: signedPeerRecord, domain, network, otherRecord })
 }
 
-/**
- * What the first form of the log did not say yet is taken from the record, and from the peer: as nobody
- * knows where it comes from, it counts for nobody else.
- */
-function storedRegistration ([namespace, peer]: [string, string], entry: LogEntry, latest: number): StoredRegistration {
-  const { numbers: [expires, sequence], bytes, otherRecord, domain = domainIn(bytes), network = peer } = entry
-
-  return { namespace, peer, signedPeerRecord: bytes, domain, otherRecord, network, expires: Math.min(expires, latest), sequence }
-}
-
-/** Of a record that was verified before it was written. */
-function domainIn (envelope: Uint8Array): RecordDomain {
-  return new TextDecoder('latin1').decode(envelope).includes('/libp2p/routing-state-record') ? 'libp2p-routing-state' : 'libp2p-peer-record'
+function readerOf (datastore: Datastore): NonNullable<PersistentStoreInit['readAll']> {
+  return async function * (prefix) {
+    for await (const { key, value } of datastore.query({ prefix })) {
+      yield [[key.toString(), value]]
+    }
+  }
 }
 
 function reopenerOf (datastore: Datastore & { open?: () => unknown, close?: () => unknown }): PersistentStoreInit['reopen'] {
@@ -424,11 +415,4 @@ function reopenerOf (datastore: Datastore & { open?: () => unknown, close?: () =
       await datastore.open?.()
     }
   }
-}
-
-function covers ({ origin, last }: SequenceRange, registrations: StoredRegistration[]): boolean {
-  const first = registrations[0]?.sequence ?? last
-  const newest = registrations.at(-1)?.sequence ?? last
-
-  return first >= origin && newest <= last && registrations.every(({ sequence }, i) => i === 0 || sequence > (registrations[i - 1] as StoredRegistration).sequence)
 }

@@ -137,7 +137,7 @@ export class SequenceList<T extends Entry> {
 }
 
 /** The index of the first number higher than `sequence`, in ascending numbers. */
-function firstAfter (sequences: number[], sequence: number): number {
+export function firstAfter (sequences: ArrayLike<number>, sequence: number): number {
   let low = 0
   let high = sequences.length
 

@@ -79,6 +79,15 @@ describe('gradual shares', () => {
     expect(shares?.soFar.count).toBe(23)
   })
 
+  it('count as many more as they are told, and say when that was all', () => {
+    Array.from({ length: 3 }, () => put('a'))
+
+    expect(count().countMore(2)).toBe(false)
+    expect(counted()).toBe(2)
+    expect(count().countMore(2)).toBe(true)
+    expect(counted()).toBe(3)
+  })
+
   it('count all when they are asked for', () => {
     const entries = Array.from({ length: 1_500 }, () => put('a'))
 

@@ -142,6 +142,22 @@ describe('memoryStore', () => {
     expect(store.expire(NOW + 999, 10).map(({ peer }) => peer)).to.deep.equal(['peer-2'])
   })
 
+  it('has nobody make room while who holds what is being counted, and then who should; a refresh is granted all the same', () => {
+    const store = new MemoryStore()
+    const limits = { ...NO_LIMITS, maxRegistrations: 3, maxNamespaces: 1, maxBytes: 3 * 641 }
+    register(store, 'space', 'peer-1', { network: '203.0/113/1' })
+    register(store, 'space', 'peer-2', { network: '203.0/113/1' })
+    register(store, 'space', 'peer-3', { network: '203.0/113/1' })
+    const newcomer = (): RegisterResult => register(store, 'space', 'newcomer', { network: '192.0/2/1', limits })
+
+    expect(store.count(1)).to.equal(false)
+    expect(newcomer()).to.deep.equal({ limit: 'maxRegistrations' })
+    expect(register(store, 'another', 'newcomer', { network: '192.0/2/1', limits })).to.deep.equal({ limit: 'maxNamespaces' })
+    expect(displaced(store.register({ ...ORIGIN, namespace: 'space', peer: 'peer-1', signedPeerRecord: new Uint8Array(2), ttl: 1_000 }, limits, NOW))).to.deep.equal([])
+    expect(store.count(10)).to.equal(true)
+    expect(displaced(register(store, 'space', 'newcomer', { network: '192.0/2/1', limits: { ...limits, maxBytes: Infinity } }))).to.deep.equal(['peer-3 in space'])
+  })
+
   // who holds what is known as it changes, or found out when it has to be
   describe.each([['known from the start', true], ['counted when there is no room', false]])('a namespace, %s,', (_, isCounted) => {
     const limits = { ...NO_LIMITS, maxNamespaces: 4 }
@@ -151,7 +167,7 @@ describe('memoryStore', () => {
       const store = new MemoryStore()
 
       if (isCounted) {
-        store.count()
+        store.count(1)
       }
 
       register(store, 'attacked-1', 'attacker', { network: '203.0/113/1' })

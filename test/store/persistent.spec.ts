@@ -174,6 +174,74 @@ describe('persistentStore after a restart', () => {
     expect(await tryRegister(after, 'a', '1', { limits: { ...LIMITS, maxRegistrations: 1 } })).to.have.property('refreshed', true)
   })
 
+  it('is read in the way that it is told to', async () => {
+    const datastore = new MemoryDatastore()
+    const before = await open(datastore)
+    await register(before, 'a', '1')
+    await register(before, 'a', '2')
+    await before.stop?.()
+    const entries: Array<[string, Uint8Array]> = []
+
+    for await (const { key, value } of datastore.query({})) {
+      entries.push([key.toString(), value])
+    }
+
+    const prefixes: string[] = []
+    const after = await open(datastore, {
+      async * readAll (prefix) {
+        prefixes.push(prefix)
+        yield entries.slice(0, 2)
+        yield []
+        yield entries.slice(2)
+      }
+    })
+
+    expect(prefixes).to.deep.equal(['/rendezvous/'])
+    expect(await listing(after)).to.deep.equal(['a 1 1 3600000', 'a 2 2 3600000'])
+  })
+
+  describe('of very many', () => {
+    const MANY = 10_001
+    const limits = { ...LIMITS, maxRegistrations: MANY }
+
+    async function restarted (): Promise<PersistentStore> {
+      const datastore = new MemoryDatastore()
+      const before = await open(datastore)
+      await Promise.all(Array.from({ length: MANY }, async (_, i) => register(before, 'a', String(i))))
+      await before.stop?.()
+
+      return persistentStore({ datastore })
+    }
+
+    it('lets others have their turn while it starts', async () => {
+      const store = await restarted()
+      let turns = 0
+      let timer: NodeJS.Immediate
+      const others = (): void => {
+        turns++
+        timer = setImmediate(others)
+      }
+      timer = setImmediate(others)
+      await store.start?.()
+      clearImmediate(timer)
+
+      expect(turns).to.be.at.least(5)
+      expect(await listing(store)).to.have.lengthOf(MANY)
+      await store.stop?.()
+    })
+
+    it('refuses newcomers where it is full, until it knows who is to make room for them', async () => {
+      const store = await restarted()
+      await store.start?.()
+      const newcomer = async (): Promise<RegisterResult> => store.register({ ...ORIGIN, network: 'other', namespace: 'a', peer: 'newcomer', signedPeerRecord: new Uint8Array(1), ttl: HOUR }, limits, NOW)
+
+      expect(await newcomer()).to.deep.equal({ limit: 'maxRegistrations' })
+      expect(await register(store, 'a', '1', { limits })).to.have.property('peer', '1')
+      await vi.waitFor(async () => { expect(await newcomer()).to.have.property('registration') }, { timeout: 20_000 })
+      await store.stop?.()
+    }, 30_000)
+  })
+
   it('reports what expired meanwhile, and deletes it then', async () => {
     const datastore = new ControlledDatastore()
     const before = await open(datastore)

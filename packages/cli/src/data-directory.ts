@@ -6,8 +6,10 @@ import { LevelDatastore } from 'datastore-level'
 import { describe, errorsIn, Failure, InUseFailure } from './failures.ts'
 import { loadIdentity } from './identity.ts'
 import { PROGRAM, quote } from './invocation.ts'
+import { readAll } from './patches/level.ts'
 import type { Identity, IdentityAdvice } from './identity.ts'
 import type { Datastore } from 'interface-datastore'
+import type { PersistentStoreInit } from 'libp2p-rendezvous'
 
 const IDENTITY = 'identity.key'
 export const REGISTRATIONS = 'registrations'
@@ -24,6 +26,7 @@ export interface DataIdentity extends Identity {
 /** What a point keeps between two runs. While it is open, no other process can open it. */
 export interface DataDirectory extends DataIdentity {
   datastore: Datastore
+  readAll: NonNullable<PersistentStoreInit['readAll']>
   close: () => Promise<void>
 }
 
@@ -48,6 +51,7 @@ export async function openDataDirectory (directory: string): Promise<DataDirecto
       // after the directory is this process's alone, so that two cannot make an identity at a time
       ...await identityOf(path, wasUsed),
       datastore: level,
+      readAll: prefix => readAll(level, prefix),
       close: async () => level.close()
     }
   } catch (err) {

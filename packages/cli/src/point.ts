@@ -93,7 +93,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     const shared = values.store == null ? undefined : await sharedStore(values.store, values.storePassword, text => { output.note(text) })
     opened.unshift(async () => shared?.stop?.())
 
-    const own = data == null || shared != null ? undefined : persistentStore({ datastore: data.datastore })
+    const own = data == null || shared != null ? undefined : persistentStore({ datastore: data.datastore, readAll: data.readAll })
     const store = shared ?? own
     node = await createNode(values, listen.map(String), data?.privateKey ?? await generateKeyPair('Ed25519'), { ...init, ...(store == null ? {} : { store }) })
     await start(node, data?.path)

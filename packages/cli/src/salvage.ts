@@ -5,6 +5,7 @@ import { persistentStore } from 'libp2p-rendezvous'
 import { defaultDataDirectory, openRegistrations, REGISTRATIONS } from './data-directory.ts'
 import { Failure, InUseFailure } from './failures.ts'
 import { counted } from './output.ts'
+import { readAll } from './patches/level.ts'
 import type { CommandContext } from './context.ts'
 import type { FlagValues } from './flags.ts'
 import type { SalvageFlags } from './options.ts'
@@ -86,7 +87,7 @@ async function copyRegistrations (from: string, to: string, now: number): Promis
   const open = async (path: string): Promise<ReturnType<typeof persistentStore>> => {
     const datastore = await openRegistrations(path)
     closing.defer(async () => datastore.close())
-    const store = persistentStore({ datastore })
+    const store = persistentStore({ datastore, readAll: prefix => readAll(datastore, prefix) })
     await store.start?.()
     closing.defer(async () => store.stop?.())
 
