@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addFlags, parseNamespace, parseValue, pointAddress } from './flags.ts'
 import { PROGRAM } from './invocation.ts'
 import { discoverFlags, idFlags, pointFlags, registerFlags, salvageFlags, watchFlags } from './options.ts'
+import { placeOf } from './workers/place.ts'
 import type { CommandContext } from './context.ts'
 import type { Flags } from './flags.ts'
 
@@ -45,9 +46,20 @@ export const commands: Record<string, CommandInit> = {
       ['point --listen /ip4/0.0.0.0/tcp/4001 --data /var/lib/rendezvous', 'elsewhere'],
       ['point --listen /ip4/127.0.0.1/tcp/62650/ws --announce /dns4/rendezvous.example.com/tcp/443/wss --max-connection-rate 500 --trusted-proxy 127.0.0.1', 'behind a proxy that speaks TLS'],
       ['point --json --http 127.0.0.1:9464', 'for machines to read and to watch'],
+      ['point --store valkey://127.0.0.1 --workers 4', 'in four processes, over one store'],
       ['point --memory --min-ttl 30s', 'to try things out']
     ],
-    run: async (args, values, context) => (await import('./point.ts')).runPoint(values, { ...context, json: values.json === true })
+    run: async (args, values, context) => {
+      const place = placeOf()
+
+      if (place != null) {
+        return (await import('./workers/worker.ts')).runWorker(values, context, place)
+      }
+
+      return values.workers == null
+        ? (await import('./point.ts')).runPoint(values, context)
+        : (await import('./workers/parent.ts')).runWorkers(values, context)
+    }
   },
   discover: {
     summary: 'show who is registered at a point, under one namespace or under all',

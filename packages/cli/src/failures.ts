@@ -30,6 +30,11 @@ export function describe (error: unknown): string {
   return SYSTEM_ERRORS.get(code ?? '') ?? oneLine(reason.message === '' ? reason.name : reason.message)
 }
 
+/** What the program says of an error: its own are written for whoever reads them. */
+export function lineFor (error: unknown): string {
+  return error instanceof UsageError || error instanceof Failure ? oneLine(error.message) : describe(error)
+}
+
 export function oneLine (text: string): string {
   return text.split('\n').map(line => line.trim()).filter(line => line !== '').join(' ')
 }

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 
 export interface HealthServerInit extends HostPort {
   /** Whether the point can be given work. */
-  isHealthy: () => boolean
+  isHealthy: () => boolean | Promise<boolean>
   /** In Prometheus' text format. */
   metrics: () => Promise<{ contentType: string, text: string }>
 }
@@ -28,8 +28,11 @@ export async function serveHealth ({ host, port, isHealthy, metrics }: HealthSer
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end()
     } else if (path === '/healthz') {
-      const healthy = isHealthy()
-      response.writeHead(healthy ? 200 : 503, { 'content-type': 'text/plain' }).end(healthy ? 'ok\n' : 'not serving\n')
+      Promise.resolve(isHealthy()).then(healthy => {
+        response.writeHead(healthy ? 200 : 503, { 'content-type': 'text/plain' }).end(healthy ? 'ok\n' : 'not serving\n')
+      }, () => {
+        response.writeHead(500).end()
+      })
     } else if (path === '/metrics') {
       metrics().then(({ contentType, text }) => {
         response.writeHead(200, { 'content-type': contentType }).end(text)

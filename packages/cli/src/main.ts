@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from 'commander'
 import { commandLine, commands } from './commands.ts'
-import { describe, Failure, oneLine, UsageError } from './failures.ts'
+import { lineFor, oneLine, UsageError } from './failures.ts'
 import { flagName } from './flags.ts'
 import { NAME, PROGRAM } from './invocation.ts'
 import { Output } from './output.ts'
 import { EndRequest, endSignal } from './signals.ts'
+import { placeOf } from './workers/place.ts'
 import type { CommandInit } from './commands.ts'
 
 /**
@@ -15,6 +16,7 @@ import type { CommandInit } from './commands.ts'
  */
 export async function main (args: string[]): Promise<number> {
   const output = new Output(process.stdout, process.stderr)
+  const worker = placeOf()
 
   // whoever read the output has gone: a command ends with it, a point goes on
   process.stdout.on('error', () => {
@@ -25,7 +27,7 @@ export async function main (args: string[]): Promise<number> {
   process.stderr.on('error', () => {})
 
   const complain = (err: unknown): void => {
-    output.note(`${NAME}: ${lineFor(err)}`)
+    output.note(`${worker == null ? NAME : `${NAME} worker ${worker.number}`}: ${explanationOf(err)}`)
 
     if (args.includes('--debug')) {
       output.note(stacks(err))
@@ -111,15 +113,11 @@ function isAbort (err: any): boolean {
   return err instanceof EndRequest || err?.name === 'AbortError'
 }
 
-function lineFor (err: any): string {
-  if (err instanceof UsageError || err instanceof Failure) {
-    return oneLine(err.message)
-  }
-
+function explanationOf (err: any): string {
   // refused by a point, or by the library: both say what and why
   return err?.name === 'UnsupportedProtocolError' || err?.errors?.[0]?.name === 'UnsupportedProtocolError'
     ? `that peer is no rendezvous point, or speaks another protocol than ${flagName('protocol')} says`
-    : describe(err)
+    : lineFor(err)
 }
 
 function stacks (err: any): string {

@@ -1,6 +1,10 @@
 import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, recordDomain, storeUrl, text } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 
+export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
+export const DEFAULT_MAX_CONNECTIONS = 5_000
+export const DEFAULT_MAX_CONNECTION_RATE = 20
+
 const commonFlags = {
   json: { type: flag, help: 'one JSON object a line; the default when the output is no terminal' },
   debug: { type: flag, help: 'show where an error comes from' }
@@ -13,6 +17,7 @@ export const pointFlags = {
   memory: { type: flag, help: 'keep nothing: a new identity and no registrations at each start' },
   store: { type: storeUrl, multiple: true, help: 'keep registrations in a Valkey (8 or newer) or Redis (7 or newer) server, shared with the other points there; as often as needed for the nodes of a cluster', default: 'the data directory' },
   storePassword: { type: path, help: 'file with the password for it, or with USER:PASSWORD', default: 'that of the URL' },
+  workers: { type: count, help: 'processes that share the work, the addresses and the identity; with --store', default: 'this one alone' },
   http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: '5000' },

@@ -28,18 +28,54 @@ export const limitFlags = {
   protocol: { type: text, help: 'protocol to answer, for private networks', default: '/rendezvous/1.0.0' }
 } as const
 
+/** The other flags of a point that say something of its options, or contradict each other. */
+interface OtherFlags {
+  data?: unknown
+  memory?: boolean
+  store?: unknown
+  workers?: number
+  trustedProxy?: string[]
+  verbose?: boolean
+  quiet?: boolean
+}
+
 /**
  * A point's options from its flags. Those that were not given are left to the point.
  *
  * @throws {UsageError}
  */
-export function pointInit (values: FlagValues<typeof limitFlags>): RendezvousPointInit {
+export function pointInit (values: FlagValues<typeof limitFlags> & OtherFlags): RendezvousPointInit {
+  checkContradictions(values)
   checkLifetimes(values)
 
-  const { presenceGrace } = values
-  const init = Object.fromEntries(Object.entries(values).filter(([key]) => key in limitFlags && key !== 'presenceGrace'))
+  const { presenceGrace, trustedProxy } = values
+  const init = {
+    ...Object.fromEntries(Object.entries(values).filter(([key]) => key in limitFlags && key !== 'presenceGrace')),
+    ...(trustedProxy == null ? {} : { trustedProxies: trustedProxy })
+  }
 
   return presenceGrace == null ? init : { ...init, presence: presenceGrace === false ? false : { grace: presenceGrace } }
+}
+
+/**
+ * @throws {UsageError} that says what to choose from
+ */
+function checkContradictions ({ data, memory, store, workers, verbose, quiet }: OtherFlags): void {
+  if (memory === true && data != null) {
+    throw new UsageError('--memory keeps nothing, and --data says where to keep it: give one of them')
+  }
+
+  if (memory === true && store != null) {
+    throw new UsageError('--memory keeps nothing, and --store says where to keep it: give one of them')
+  }
+
+  if (workers != null && store == null) {
+    throw new UsageError('--workers share a store, which has to be one for several processes: give --store valkey://HOST, too')
+  }
+
+  if (verbose === true && quiet === true) {
+    throw new UsageError('--verbose shows more, and --quiet shows less: give one of them')
+  }
 }
 
 type Lifetimes = Record<'minTtl' | 'defaultTtl' | 'maxTtl', number>

@@ -2,9 +2,10 @@ import { formatDuration } from './durations.ts'
 import { flagName } from './flags.ts'
 import { clean, counted } from './output.ts'
 import type { Output } from './output.ts'
+import type { Place } from './workers/place.ts'
 import type { DiscoverRejectedDetail, DiscoverServedDetail, NearLimit, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from 'libp2p-rendezvous'
 
-/** Lines in one second; what is more is counted. Peers could fill a disk otherwise. */
+/** Lines in one second, of all processes together; what is more is counted. Peers could fill a disk otherwise. */
 const MAX_LINES = 100
 
 type Event = Exclude<keyof RendezvousPointEvents, 'limit:near'>
@@ -16,6 +17,8 @@ const VERBOSE: Event[] = [...USUAL, 'registration:refreshed', 'discover:served']
 export interface PointLogInit {
   json: boolean
   verbose: boolean
+  /** Which of several processes this is. */
+  place?: Place | undefined
   /** Milliseconds since the epoch. */
   now?: () => number
 }
@@ -28,19 +31,28 @@ export class PointLog {
   readonly #json: boolean
   readonly #events: Event[]
   readonly #now: () => number
+  readonly #worker: number | undefined
+  readonly #maxLines: number
   #second = 0
   #lines = 0
   #leftOut = 0
 
-  constructor (output: Output, { json, verbose, now = Date.now }: PointLogInit) {
+  constructor (output: Output, { json, verbose, place, now = Date.now }: PointLogInit) {
     this.#output = output
     this.#json = json
     this.#events = verbose ? VERBOSE : USUAL
     this.#now = now
+    this.#worker = place?.number
+    this.#maxLines = Math.ceil(MAX_LINES / (place?.of ?? 1))
   }
 
-  follow (point: RendezvousPoint): void {
-    for (const type of this.#events) {
+  /**
+   * @param isQuiet - whether only what cannot wait is of interest
+   */
+  follow (point: RendezvousPoint, isQuiet: boolean): void {
+    point.addEventListener('limit:near', ({ detail }) => { this.nearLimit(detail) })
+
+    for (const type of isQuiet ? [] : this.#events) {
       point.addEventListener(type, event => { this.event(type, event.detail) })
     }
   }
@@ -59,17 +71,18 @@ export class PointLog {
   }
 
   /** Something about the program itself. */
-  report (event: 'stopping' | 'stopped', message: string): void {
-    this.#write(this.#now(), event, { message }, () => message)
+  report (event: 'stopping' | 'stopped' | 'worker:ended' | 'worker:started', message: string, fields: object = {}): void {
+    this.#write(this.#now(), event, { ...fields, message }, () => message)
   }
 
   #write (now: number, event: string, fields: object, text: () => string): void {
     const time = new Date(now)
 
     if (this.#json) {
-      this.#output.json({ event, time: time.toISOString(), ...fields })
+      this.#output.json({ event, time: time.toISOString(), ...(this.#worker == null ? {} : { worker: this.#worker }), ...fields })
     } else {
-      this.#output.print(`${this.#output.dim(time.toTimeString().slice(0, 8))}  ${text()}`)
+      const worker = this.#worker == null ? '' : `[${this.#worker}] `
+      this.#output.print(`${this.#output.dim(time.toTimeString().slice(0, 8))}  ${worker}${text()}`)
     }
   }
 
@@ -83,11 +96,11 @@ export class PointLog {
       this.#leftOut = 0
 
       if (leftOut > 0) {
-        this.#write(now, 'left-out', { lines: leftOut }, () => `${counted(leftOut, 'line')} ${leftOut === 1 ? 'was' : 'were'} left out, at more than ${MAX_LINES} in a second`)
+        this.#write(now, 'left-out', { lines: leftOut }, () => `${counted(leftOut, 'line')} ${leftOut === 1 ? 'was' : 'were'} left out, at more than ${this.#maxLines} in a second`)
       }
     }
 
-    if (this.#lines >= MAX_LINES) {
+    if (this.#lines >= this.#maxLines) {
       this.#leftOut++
 
       return false

@@ -2,29 +2,48 @@ import { createServer, isIP } from 'node:net'
 import { Failure, UsageError } from './failures.ts'
 import { listenTarget } from './flags.ts'
 import type { HostPort } from './flags.ts'
+import type { AddressInfo, Server } from 'node:net'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * Makes sure that the addresses can be listened on, before anything else is touched: the error for
  * what cannot is then about the port, and not about what the program already at it also holds.
  *
+ * @returns the addresses, with ports that are free in the place of zeros
  * @throws {UsageError} when two of them share a port
  * @throws {Failure}
  */
-export async function checkPorts (addresses: Multiaddr[]): Promise<void> {
+export async function checkPorts (addresses: Multiaddr[]): Promise<string[]> {
   // the flag takes no address without one
   const targets = addresses.map(address => listenTarget(address) as HostPort)
   checkDistinct(targets)
 
-  for (const target of targets) {
-    await new Promise<void>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', (err: NodeJS.ErrnoException) => {
-        reject(new Failure(portProblem(err.code, target, '--listen MULTIADDR'), { cause: err }))
-      })
-      server.listen({ ...target, ipv6Only: target.host.includes(':') }, () => { server.close(() => { resolve() }) })
+  const servers: Server[] = []
+
+  try {
+    for (const target of targets) {
+      servers.push(await listenAt(target))
+    }
+
+    return addresses.map((address, index) => {
+      const { port } = servers[index]?.address() as AddressInfo
+
+      return String(address).replace('/tcp/0', `/tcp/${port}`)
     })
+  } finally {
+    await Promise.all(servers.map(async server => new Promise(resolve => { server.close(resolve) })))
   }
+}
+
+async function listenAt (target: HostPort): Promise<Server> {
+  const server = createServer()
+
+  return new Promise((resolve, reject) => {
+    server.once('error', (err: NodeJS.ErrnoException) => {
+      reject(new Failure(portProblem(err.code, target, '--listen MULTIADDR'), { cause: err }))
+    })
+    server.listen({ ...target, ipv6Only: target.host.includes(':') }, () => { resolve(server) })
+  })
 }
 
 function checkDistinct (targets: HostPort[]): void {

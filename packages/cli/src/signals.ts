@@ -3,6 +3,9 @@ const PATIENCE = 4_500
 
 const NUMBERS = { SIGINT: 2, SIGTERM: 15 }
 
+/** The message by which a process that started this one asks it to end. */
+export const END = 'end'
+
 /** Why a signal from `endSignal` is aborted. */
 export class EndRequest extends Error {
   static override name = 'EndRequest'
@@ -16,21 +19,35 @@ export class EndRequest extends Error {
 
 /**
  * Aborts, for an `EndRequest`, when the process is asked to end. It is ended then in any case after a
- * while, and at once when it is asked again.
+ * while, and at once when a second signal comes.
  */
 export function endSignal (): AbortSignal {
   const controller = new AbortController()
+  let signals = 0
+
+  const end = (number: number): void => {
+    if (!controller.signal.aborted) {
+      setTimeout(() => { process.exit(0) }, PATIENCE).unref()
+      controller.abort(new EndRequest(128 + number))
+    }
+  }
 
   for (const [name, number] of Object.entries(NUMBERS)) {
     process.on(name, () => {
-      if (controller.signal.aborted) {
+      if (++signals > 1) {
         process.exit(128 + number)
       }
 
-      setTimeout(() => { process.exit(0) }, PATIENCE).unref()
-      controller.abort(new EndRequest(128 + number))
+      end(number)
     })
   }
+
+  // a terminal and a supervisor send their signal to all processes, so this may come before or after one: it is none
+  process.on('message', message => {
+    if (message === END) {
+      end(NUMBERS.SIGTERM)
+    }
+  })
 
   return controller.signal
 }

@@ -7,7 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** As npm links it, and as it is started by its name. */
-const ENTRY = join(ROOT, 'node_modules/.bin/libp2p-rendezvous')
+export const ENTRY = join(ROOT, 'node_modules/.bin/libp2p-rendezvous')
 
 /** How long the program may take for anything, on a machine that is busy with other tests. */
 export const PATIENCE = 20_000

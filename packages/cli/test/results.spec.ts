@@ -13,11 +13,13 @@ import { describe as describeError } from '../src/failures.ts'
 import { flagName } from '../src/flags.ts'
 import { invocation, PROGRAM } from '../src/invocation.ts'
 import { Output } from '../src/output.ts'
-import { clientCommands, DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS, forgetLeftPeers, isServing } from '../src/point.ts'
+import { DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS } from '../src/options.ts'
 import { PointLog } from '../src/point-log.ts'
+import { clientCommands, forgetLeftPeers, isServing } from '../src/point-node.ts'
 import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, refusedTtl } from '../src/register.ts'
 import { DEFAULT_INTERVAL, peerLines } from '../src/watch.ts'
 import { Status } from 'libp2p-rendezvous'
+import type { PointLogInit } from '../src/point-log.ts'
 import type { DiscoveredPeer, DiscoverPage, DiscoverPageOptions, RendezvousPointEvents } from 'libp2p-rendezvous'
 import type { Libp2p } from '@libp2p/interface'
 
@@ -264,12 +266,12 @@ describe('a point is healthy', () => {
 })
 
 describe('the log of a point', () => {
-  function logged (init: { json: boolean, verbose?: boolean, now?: () => number }, act: (log: PointLog, emit: <K extends keyof RendezvousPointEvents>(type: K, detail: RendezvousPointEvents[K]['detail']) => void) => void): string[] {
+  function logged ({ isQuiet = false, ...init }: { json: boolean, isQuiet?: boolean } & Partial<PointLogInit>, act: (log: PointLog, emit: <K extends keyof RendezvousPointEvents>(type: K, detail: RendezvousPointEvents[K]['detail']) => void) => void): string[] {
     let text = ''
     const output = new Output({ write: line => { text += line } }, { write: () => {} })
     const log = new PointLog(output, { verbose: false, now: () => NOW, ...init })
     const point = Object.assign(new TypedEventEmitter<RendezvousPointEvents>(), { protocol: '', size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }, isBehind: false })
-    log.follow(point)
+    log.follow(point, isQuiet)
     act(log, (type, detail) => { point.safeDispatchEvent(type, { detail } as any) })
 
     return text.split('\n').slice(0, -1)
@@ -319,6 +321,27 @@ describe('the log of a point', () => {
       { event: 'registration:rejected', time, peer: id.toString(), namespace: 'x\u001by', status: 'E_INVALID_TTL', statusText: 'too short' },
       { event: 'limit:near', time, limit: 'maxRegistrations', max: 100, size: 95 }
     ])
+  })
+
+  it('says which of several processes tells, and leaves each its share of the lines', () => {
+    const act = (log: PointLog, emit: (type: 'registration:added', detail: typeof registration) => void): void => {
+      for (let i = 0; i < 30; i++) {
+        emit('registration:added', registration)
+      }
+    }
+    const lines = logged({ json: false, place: { number: 2, of: 4 } }, act)
+    expect(lines).to.have.lengthOf(25)
+    expect(lines[0]?.slice(10)).to.equal(`[2] ${id} registered in "my-app" for 2h`)
+    expect(JSON.parse(logged({ json: true, place: { number: 2, of: 4 } }, act)[0] ?? '')).to.include({ event: 'registration:added', worker: 2 })
+  })
+
+  it('has no more than what cannot wait where it is to be quiet', () => {
+    const lines = logged({ json: true, isQuiet: true }, (log, emit) => {
+      emit('registration:added', registration)
+      emit('limit:near', { limit: 'maxBytes', max: 1_000, size: 900 })
+    })
+
+    expect(lines.map(line => JSON.parse(line).event)).to.deep.equal(['limit:near'])
   })
 
   it('leaves out what happens all the time', () => {

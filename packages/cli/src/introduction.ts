@@ -1,0 +1,70 @@
+import { DIRECTORY, PROGRAM } from './invocation.ts'
+import { counted } from './output.ts'
+import type { DataIdentity } from './data-directory.ts'
+import type { FlagValues } from './flags.ts'
+import type { HealthServer } from './http.ts'
+import type { PointFlags } from './options.ts'
+import type { Output } from './output.ts'
+
+/** What a point says of itself when it serves. */
+export interface Introduction {
+  peerId: string
+  addresses: string[]
+  /** How many its store has. */
+  registrations: number
+  /** What to type to use it from this machine. */
+  commands: string[]
+}
+
+/** What is around a point: nothing where it keeps nothing, and where it is not asked over HTTP. */
+export interface Surroundings {
+  data: DataIdentity | undefined
+  health: HealthServer | undefined
+  /** The processes that share the work, when they are several. */
+  workers?: Array<number | undefined>
+}
+
+/** Says that a point serves, and how to use it. */
+export function introduce (output: Output, values: FlagValues<PointFlags>, point: Introduction, { data, health, workers }: Surroundings): void {
+  const { peerId, addresses, commands } = point
+
+  if (values.json === true) {
+    output.json({ event: 'ready', peerId, addresses, ...(workers == null ? {} : { workers }), ...(health == null ? {} : { http: health.url }) })
+    return
+  }
+
+  const registrations = counted(point.registrations, 'registration')
+  const kept = data == null
+    ? 'in memory: identity and registrations end with this program'
+    : `${data.path}${data.isNew ? ' (a new identity)' : values.store == null ? ` (${registrations})` : ''}`
+
+  output.print(output.bold('This is a rendezvous point.'))
+  output.print()
+  output.print(`  Peer id  ${output.bold(peerId)}`)
+  output.print(`  Data     ${kept}`)
+
+  if (values.store != null) {
+    output.print(`  Store    ${values.store.map(({ location }) => location).join(', ')} (${registrations})`)
+  }
+
+  if (workers != null) {
+    output.print(`  Workers  ${workers.length} (${workers.length === 1 ? 'process' : 'processes'} ${workers.join(', ')})`)
+  }
+
+  if (health != null) {
+    output.print(`  Health   ${health.url}/healthz`)
+    output.print(`  Metrics  ${health.url}/metrics`)
+  }
+
+  output.print()
+  output.print('Its addresses, to give to clients:')
+  output.print()
+  addresses.forEach(address => { output.print(`  ${address}`) })
+  output.print()
+  output.print(`Try it from another terminal${DIRECTORY == null ? '' : `, in ${DIRECTORY}`}:`)
+  output.print()
+  commands.forEach(command => { output.print(`  ${command}`) })
+  output.print()
+  output.print(output.dim(`Ctrl-C ends it. ${PROGRAM} point --help shows what can be set.`))
+  output.print()
+}

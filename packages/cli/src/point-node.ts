@@ -1,0 +1,183 @@
+import { identify } from '@libp2p/identify'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { createLibp2p } from 'libp2p'
+import { rendezvousPoint } from 'libp2p-rendezvous'
+import { checkAnnounced, withPeerId } from './addresses.ts'
+import { damaged, isDamage } from './data-directory.ts'
+import { writeDuration } from './durations.ts'
+import { describe, Failure, UsageError } from './failures.ts'
+import { PROGRAM, quote } from './invocation.ts'
+import { DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS } from './options.ts'
+import { impatient } from './patches/keep-alive.ts'
+import { noiseThatKeepsKeys } from './patches/noise.ts'
+import { signWithOneKeyObject } from './patches/private-key.ts'
+import { gatheringTcp } from './patches/tcp.ts'
+import { hardenedWebSockets } from './patches/web-sockets.ts'
+import { hardenedYamux } from './patches/yamux.ts'
+import { inFlags, lifetimes } from './point-init.ts'
+import { portProblem } from './ports.ts'
+import { DEFAULT_TTL } from './register.ts'
+import type { FlagValues } from './flags.ts'
+import type { Introduction } from './introduction.ts'
+import type { PointFlags } from './options.ts'
+import type { RegistrationStore, RendezvousPoint, RendezvousPointInit } from 'libp2p-rendezvous'
+import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
+import type { TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * Handshakes that may be under way at a time. Whoever stalls them has ten seconds for each, so one
+ * host at the default rate cannot take them all.
+ */
+const MAX_PENDING_CONNECTIONS = 1_000
+
+/** How often each connection is asked whether somebody is there, and how long the answer may take. Milliseconds. */
+const KEEP_ALIVE = 30_000
+const SILENCE = 10_000
+
+/** How often what libp2p remembers of peers that have left is dropped. */
+const FORGET_INTERVAL = 5 * 60_000
+
+type Values = FlagValues<PointFlags>
+export type PointNode = Libp2p<{ rendezvousPoint: RendezvousPoint, listening: Listening }>
+
+/** Where a node listens, whatever it announces. */
+interface Listening {
+  addresses: () => Multiaddr[]
+}
+
+export interface PointNodeInit {
+  values: Values
+  init: RendezvousPointInit
+  listen: string[]
+  privateKey: PrivateKey
+  /** In memory when there is none. */
+  store: RegistrationStore | undefined
+  /** Where the data is, for what is said of it. */
+  path: string | undefined
+}
+
+/**
+ * A point that serves.
+ *
+ * @throws {Failure | UsageError}
+ */
+export async function startNode ({ values, init, listen, privateKey, store, path }: PointNodeInit): Promise<PointNode> {
+  const node = await createNode(values, listen, privateKey, { ...init, ...(store == null ? {} : { store }) })
+  await start(node, path)
+  forgetPeers(node)
+
+  return node
+}
+
+/** Whether a point can be given work: it runs, does not stop, and what it is told is written. */
+export function isServing (node: Pick<PointNode, 'status'> & { services: { rendezvousPoint: Pick<RendezvousPoint, 'isBehind'> } } | undefined, signal: AbortSignal): boolean {
+  return node?.status === 'started' && !node.services.rendezvousPoint.isBehind && !signal.aborted
+}
+
+async function createNode (values: Values, listen: string[], privateKey: PrivateKey, init: RendezvousPointInit): Promise<PointNode> {
+  const announce = values.announce ?? []
+  checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
+
+  try {
+    return await createLibp2p({
+      start: false,
+      privateKey: signWithOneKeyObject(privateKey),
+      addresses: { listen, announce: announce.map(String) },
+      transports: [gatheringTcp(), hardenedWebSockets()],
+      connectionEncrypters: [noiseThatKeepsKeys()],
+      streamMuxers: [impatient(hardenedYamux({ keepAliveInterval: keepAlive(init) }), SILENCE)],
+      connectionManager: {
+        maxConnections: values.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+        inboundConnectionThreshold: values.maxConnectionRate ?? DEFAULT_MAX_CONNECTION_RATE,
+        maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS
+      },
+      // it would ping all connections in one go, which holds up everything else when they are thousands;
+      // the muxer asks each in its own time
+      connectionMonitor: { enabled: false },
+      ...(values.http == null ? {} : { metrics: (await import('@libp2p/prometheus-metrics')).prometheusMetrics() }),
+      services: {
+        // it tells which clients can read which records
+        identify: identify(),
+        listening: ({ transportManager }: { transportManager: TransportManager }): Listening => ({ addresses: () => transportManager.getAddrs() }),
+        rendezvousPoint: rendezvousPoint(init)
+      }
+    })
+  } catch (err: any) {
+    throw err.name === 'InvalidParametersError' ? new UsageError(inFlags(err.message), { cause: err }) : err
+  }
+}
+
+/** Whoever waits for less than usual before a peer is taken for gone wants to know sooner that it is away. */
+function keepAlive ({ presence }: RendezvousPointInit): number {
+  return presence == null || presence === false ? KEEP_ALIVE : Math.min(Math.max(presence.grace, 1_000), KEEP_ALIVE)
+}
+
+/**
+ * @throws {Failure} that names the port when it was taken after it had been looked at, or twice
+ */
+async function start (node: PointNode, path: string | undefined): Promise<void> {
+  try {
+    await node.start()
+  } catch (err: any) {
+    if (path != null && isDamage(err)) {
+      throw new Failure(damaged(path), { cause: err })
+    }
+
+    const [, code, host = '', port] = /listen (E[A-Z]+): [^\n]*? (\S+):(\d+)$/m.exec(err.message) ?? []
+
+    throw code == null
+      ? new Failure(`the point could not be started: ${describe(err)}`, { cause: err })
+      : new Failure(portProblem(code, { host, port: Number(port) }, '--listen MULTIADDR'), { cause: err })
+  }
+}
+
+/**
+ * libp2p remembers every peer for hours after it has left. A point that anybody may connect to cannot
+ * afford that, so a peer is forgotten when it leaves, and what is written down of it later with the next
+ * sweep.
+ */
+function forgetPeers (node: PointNode): void {
+  const sweeping = setInterval(() => { forgetLeftPeers(node).catch(() => {}) }, FORGET_INTERVAL)
+  const onLeft = ({ detail: peer }: CustomEvent<PeerId>): void => { node.peerStore.delete(peer).catch(() => {}) }
+  node.addEventListener('peer:disconnect', onLeft)
+  node.addEventListener('stop', () => {
+    clearInterval(sweeping)
+    node.removeEventListener('peer:disconnect', onLeft)
+  })
+}
+
+export async function forgetLeftPeers (node: Pick<Libp2p, 'getPeers' | 'peerStore'>): Promise<void> {
+  const connected = new Set(node.getPeers().map(String))
+
+  for (const { id } of await node.peerStore.all()) {
+    if (!connected.has(id.toString())) {
+      await node.peerStore.delete(id)
+    }
+  }
+}
+
+/** What whoever runs a point is to know of it. */
+export function introductionOf (node: PointNode, values: Values): Introduction {
+  // what it announces may not be reached from here
+  const [nearby] = node.services.listening.addresses().map(address => withPeerId(address, node.peerId))
+
+  return {
+    peerId: node.peerId.toString(),
+    addresses: node.getMultiaddrs().map(String),
+    registrations: node.services.rendezvousPoint.size.registrations,
+    commands: clientCommands(`${nearby}`, values)
+  }
+}
+
+/** What to type to use a point that was started with these flags. */
+export function clientCommands (address: string, values: Values): string[] {
+  const { minTtl, defaultTtl, maxTtl } = lifetimes(values)
+  const protocol = values.protocol == null ? '' : ` --protocol ${quote(values.protocol)}`
+  const ttl = minTtl <= DEFAULT_TTL && DEFAULT_TTL <= maxTtl ? '' : ` --ttl ${writeDuration(defaultTtl)}`
+
+  return [
+    `${PROGRAM} register ${address} my-app${ttl}${protocol}`,
+    `${PROGRAM} discover ${address} my-app${protocol}`
+  ]
+}

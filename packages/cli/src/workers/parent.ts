@@ -1,0 +1,87 @@
+import { privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { multiaddr } from '@multiformats/multiaddr'
+import { defaultDataDirectory, openDataDirectory } from '../data-directory.ts'
+import { formatDuration } from '../durations.ts'
+import { serveHealth } from '../http.ts'
+import { introduce } from '../introduction.ts'
+import { DEFAULT_LISTEN } from '../options.ts'
+import { pointInit } from '../point-init.ts'
+import { PointLog } from '../point-log.ts'
+import { checkPorts } from '../ports.ts'
+import { aborted } from '../signals.ts'
+import { Fleet } from './fleet.ts'
+import type { CommandContext } from '../context.ts'
+import type { FlagValues } from '../flags.ts'
+import type { HealthServer } from '../http.ts'
+import type { Introduction } from '../introduction.ts'
+import type { PointFlags } from '../options.ts'
+
+type Values = FlagValues<PointFlags>
+
+/**
+ * Runs a rendezvous point in several processes until this one is asked to end. This one has the ports and the data
+ * directory, and hands connections on to the others in turns.
+ */
+export async function runWorkers (values: Values, { output, signal }: CommandContext): Promise<number> {
+  // what cannot be is better said once
+  pointInit(values)
+  const log = new PointLog(output, { json: values.json === true, verbose: values.verbose === true })
+  const opened: Array<() => unknown> = []
+  let fleet: Fleet | undefined
+
+  try {
+    // one that is started again listens at the same port as before
+    const listen = await checkPorts(values.listen ?? DEFAULT_LISTEN.map(address => multiaddr(address)))
+    const data = await openDataDirectory(values.data ?? defaultDataDirectory())
+    opened.unshift(async () => data.close())
+
+    const health = await startHealth(values, () => fleet, signal)
+    opened.unshift(() => health?.close())
+
+    fleet = new Fleet({
+      workers: values.workers as number,
+      start: { privateKey: privateKeyToProtobuf(data.privateKey), listen },
+      onEnded: (worker, reason, pause) => {
+        log.report('worker:ended', `Worker ${worker} has ended (${reason}), and is started again${pause === 0 ? '' : ` in ${formatDuration(pause)}`}`, { worker, reason })
+      },
+      onStarted: (worker, pid) => { log.report('worker:started', `Worker ${worker} serves again, as process ${pid}`, { worker, pid }) }
+    })
+    opened.unshift(async () => fleet?.end())
+
+    const [point] = await fleet.start()
+    introduce(output, values, point as Introduction, { data, health, workers: fleet.pids })
+    data.notes.forEach(note => { output.note(note) })
+
+    await aborted(signal)
+    log.report('stopping', 'Finishing what is in flight')
+
+    return 0
+  } finally {
+    for (const close of opened) {
+      await close()
+    }
+
+    if (signal.aborted) {
+      log.report('stopped', 'Stopped')
+    }
+  }
+}
+
+async function startHealth ({ http }: Values, getFleet: () => Fleet | undefined, signal: AbortSignal): Promise<HealthServer | undefined> {
+  if (http == null) {
+    return
+  }
+
+  const { mergeMetrics } = await import('./metrics.ts')
+
+  return serveHealth({
+    ...http,
+    isHealthy: async () => !signal.aborted && (await getFleet()?.ask('isServing'))?.every(isServing => isServing === true) === true,
+    metrics: async () => {
+      const fleet = getFleet()
+      const told = await fleet?.ask('metrics') ?? []
+
+      return mergeMetrics(told.map((metrics, index) => ({ metrics, restarts: fleet?.restarts[index] ?? 0 })))
+    }
+  })
+}

@@ -1,0 +1,76 @@
+import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { register } from 'prom-client'
+import { lineFor, UsageError } from '../failures.ts'
+import { pointInit } from '../point-init.ts'
+import { PointLog } from '../point-log.ts'
+import { introductionOf, isServing, startNode } from '../point-node.ts'
+import { sharedStore } from '../shared-store.ts'
+import { aborted } from '../signals.ts'
+import { shareOf } from './shares.ts'
+import type { CommandContext } from '../context.ts'
+import type { FlagValues, StoreUrl } from '../flags.ts'
+import type { PointFlags } from '../options.ts'
+import type { PointNode } from '../point-node.ts'
+import type { Answers, Start, ToParent, ToWorker } from './messages.ts'
+import type { Place } from './place.ts'
+
+/**
+ * Serves as one of several processes of a point, until the process is asked to end. Where it cannot, the one that
+ * started it is told why, and says so.
+ */
+export async function runWorker (given: FlagValues<PointFlags>, { output, signal }: CommandContext, place: Place): Promise<number> {
+  const values = { ...given, ...shareOf(given, place.of) }
+  const log = new PointLog(output, { json: values.json === true, verbose: values.verbose === true, place })
+  let node: PointNode | undefined
+
+  const answers: { [K in keyof Answers]: () => Answers[K] | Promise<Answers[K]> } = {
+    isServing: () => isServing(node, signal),
+    metrics: async () => register.getMetricsAsJSON()
+  }
+
+  try {
+    const { privateKey, listen } = await whenStarted(async (id, about) => { await tell({ type: 'answer', id, answer: await answers[about]() }) })
+    const store = await sharedStore(values.store as StoreUrl[], values.storePassword, text => { output.note(`worker ${place.number}: ${text}`) })
+
+    try {
+      node = await startNode({ values, init: pointInit(values), listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined })
+      log.follow(node.services.rendezvousPoint, values.quiet === true)
+      await tell({ type: 'ready', point: introductionOf(node, values) })
+      await aborted(signal)
+      await node.stop()
+    } finally {
+      await store.stop?.()
+    }
+
+    return 0
+  } catch (err: any) {
+    await tell({ type: 'failed', message: lineFor(err), isUsage: err instanceof UsageError, stack: String(err.stack) })
+
+    return 1
+  }
+}
+
+/**
+ * What the one that started this process has it do.
+ *
+ * @param answer - called for each question, then and later
+ */
+async function whenStarted (answer: (id: number, about: keyof Answers) => Promise<void>): Promise<Start> {
+  return new Promise(resolve => {
+    process.on('message', (message: ToWorker) => {
+      switch (message.type) {
+        case 'start':
+          resolve(message.start)
+          break
+        case 'ask':
+          answer(message.id, message.about).catch(() => {})
+      }
+    })
+    tell({ type: 'up' }).catch(() => {})
+  })
+}
+
+/** Without the one that started it this process ends, so nobody has to know that it was not told. */
+async function tell (message: ToParent): Promise<void> {
+  await new Promise<void>(resolve => { process.send?.(message, () => { resolve() }) })
+}
