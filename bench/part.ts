@@ -11,7 +11,7 @@ export interface Report {
 
 /** What is asked for on the command line. */
 export interface PartOptions {
-  /** Connections to hold, ascending: of the part city. */
+  /** Connections to hold, ascending: of the part city. Registrations to hold: of the part valkey. */
   sizes?: number[]
 }
 
@@ -31,6 +31,7 @@ export const parts = {
   network: 'End to end: TCP, Noise and Yamux on loopback, the point in its own process',
   watch: 'Watching: a thousand in processes of their own',
   city: 'A city: thousands who are connected, registered and watching',
+  valkey: 'The store that points share: Valkey',
   rust: 'The rust-libp2p server, driven by the same client'
 } as const
 

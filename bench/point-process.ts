@@ -1,14 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient } from '@redis/client'
 import { LevelDatastore } from 'datastore-level'
 import { memoryStore, persistentStore } from 'libp2p-rendezvous'
+import { valkeyStore } from 'libp2p-rendezvous-valkey'
 import { startPoint } from './nodes.ts'
 import { madeUp, NO_LIMITS, real } from './registrations.ts'
 import type { RegistrationStore } from 'libp2p-rendezvous'
 
 export interface PointTask {
-  store: 'memory' | 'persistent'
+  store: 'memory' | 'persistent' | 'valkey'
+  /** Of the server of a store that is shared. */
+  url?: string
   /** Registrations of peers that do not exist, in namespaces that nobody asks for. */
   held: number
   /** For each of these, a namespace `of-…` with so many peers in it. */
@@ -25,11 +29,11 @@ export interface PointUsage {
   processorTime: number
 }
 
-const { store: kind, held, listings } = JSON.parse(process.argv[2] ?? '') as PointTask
+const { store: kind, url, held, listings } = JSON.parse(process.argv[2] ?? '') as PointTask
 const directory = kind === 'persistent' ? await mkdtemp(join(tmpdir(), 'rendezvous-bench-')) : undefined
 const datastore = directory == null ? undefined : new LevelDatastore(directory)
 await datastore?.open()
-const store = datastore == null ? memoryStore() : persistentStore({ datastore })
+const store = url != null ? valkeyStore({ client: createClient({ url }) }) : datastore == null ? memoryStore() : persistentStore({ datastore })
 const node = await startPoint(store, datastore)
 
 for (const size of listings) {

@@ -9,8 +9,8 @@ export const SIZES = [1_000, 10_000, 100_000, 1_000_000]
 
 const NAMESPACES = 10_000
 
-/** Registrations that are made at once while filling. */
-const FILL_BATCH = 1_000
+/** Registrations that are made, and looked up, at once. */
+const BATCH = 1_000
 
 /**
  * A store with a number of registrations in it, and what there is to do with it. The number stays:
@@ -32,8 +32,8 @@ export class Population {
   async fill (): Promise<void> {
     await this.store.start?.()
 
-    for (let from = 0; from < this.size; from += FILL_BATCH) {
-      await Promise.all(Array.from({ length: Math.min(FILL_BATCH, this.size - from) }, (_, i) => this.register(this.#made(from + i))))
+    for (let from = 0; from < this.size; from += BATCH) {
+      await Promise.all(Array.from({ length: Math.min(BATCH, this.size - from) }, (_, i) => this.register(this.#made(from + i))))
     }
   }
 
@@ -67,8 +67,16 @@ export class Population {
 
   /** Looks up where a listing has its middle and its end. */
   async findPlaces (): Promise<void> {
-    const page = await this.store.list({ limit: this.size }, Date.now())
-    this.#sequences = (page?.registrations ?? []).map(({ sequence }) => sequence)
+    this.#sequences = []
+
+    for (let page = await this.#places(); lengthOf(page) > 0; page = await this.#places(page?.cursor)) {
+      page?.registrations.forEach(({ sequence }) => { this.#sequences.push(sequence) })
+    }
+  }
+
+  /** As many at a time as a server that others use, too, is asked for. */
+  async #places (after?: number): Promise<Page | undefined> {
+    return this.store.list({ after, limit: BATCH }, Date.now())
   }
 
   /** The cursor of a place in the listing of all: 0 is the beginning, 1 is where the last page begins. */

@@ -8,7 +8,7 @@ import type { NewRegistration, StoreLimits } from 'libp2p-rendezvous'
 export const HOUR = 60 * 60 * 1_000
 
 /** A store for itself takes any envelope: so many bytes have those of two addresses. */
-const ENVELOPE_LENGTH = 200
+export const ENVELOPE_LENGTH = 200
 
 /** In the way of nothing. */
 export const NO_LIMITS: StoreLimits = {

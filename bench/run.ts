@@ -14,11 +14,11 @@ const PLOT = new URL('cost.svg', import.meta.url)
 
 const HELP = `usage: npm run bench -- [options] [part ...]
 
-parts: ${Object.keys(parts).join(', ')} (all but city when none is named)
+parts: ${Object.keys(parts).join(', ')} (all but city and valkey when none is named)
 
   --json    print one JSON object for each row instead of the tables
   --plot    draw bench/cost.svg from the rows of the parts store and persistent
-  --sizes   connections that the part city holds, such as 100,1000,5000,15000
+  --sizes   connections that the part city holds, such as 100,1000,5000,15000, or registrations that valkey does
   --update  write the tables into bench/README.md
 `
 
@@ -127,8 +127,8 @@ function chosen (names: string[]): PartName[] {
     process.exit(2)
   }
 
-  // half as long again as all others
-  return names.length === 0 ? known.filter(name => name !== 'city') : known.filter(name => names.includes(name))
+  // half as long again as all others; and what needs a server
+  return names.length === 0 ? known.filter(name => name !== 'city' && name !== 'valkey') : known.filter(name => names.includes(name))
 }
 
 function verdict (rows: TableRow[], failed: PartName[]): string {
