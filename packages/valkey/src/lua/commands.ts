@@ -298,9 +298,17 @@ if seed == '' then
   return answer(found, status(), cursor)
 end
 
-math.randomseed(tonumber(seed))
-local ids, found, isThere = {}, {}, {}
-draw(list, '', limit, ids)
+local ids, found, isThere, held = {}, {}, {}, 0
+
+for form in string.gmatch(forms, '.') do
+  held = held + call('ZCARD', keyOf(form))
+end
+
+-- where all are wanted there is nothing to choose
+if held > limit then
+  math.randomseed(tonumber(seed))
+  draw(list, '', limit, ids)
+end
 
 for i = 1, #ids, CHUNK do
   for _, packed in ipairs(call('HMGET', REGISTRATIONS, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))) do
@@ -311,8 +319,8 @@ for i = 1, #ids, CHUNK do
   end
 end
 
--- in the place of those that are of no use here
-if #found < #ids then
+-- in the place of those that are of no use here, or of all
+if #found < math.min(held, limit) then
   local others = {}
   page(others, start)
 

@@ -217,7 +217,12 @@ local function draw (scope, path, limit, ids)
     local count = math.min(part.count, math.floor(limit / (#chosen - i + 1)))
     limit = limit - count
 
-    if count > 0 then
+    -- most networks have one, whichever of their parts it is in
+    if part.count == 1 and count == 1 then
+      local first, last = rangeOf(part.path)
+      local _, id = split(call('ZRANGEBYLEX', shares, first, last, 'LIMIT', 0, 1)[1])
+      ids[#ids + 1] = id
+    elseif count > 0 then
       draw(scope, part.path, count, ids)
     end
   end
