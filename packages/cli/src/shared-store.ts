@@ -43,10 +43,24 @@ export async function sharedStore (urls: StoreUrl[], file: string | undefined, o
   try {
     await store.start?.()
   } catch (err) {
-    throw new Failure(`the store ${location} cannot be used: ${describe(err)}`, { cause: err })
+    throw new Failure(`the store ${location} cannot be used: ${reasonOf(err)}`, { cause: err })
   }
 
   return store
+}
+
+/** What the server says of who may not use it is about its own commands. */
+function reasonOf (err: unknown): string {
+  const reason = describe(err)
+
+  switch (/^[A-Z]+/.exec(reason)?.[0]) {
+    case 'NOAUTH':
+      return 'a password is needed: give it in the URL, or with --store-password PATH'
+    case 'WRONGPASS':
+      return 'it does not know this user with this password'
+    default:
+      return reason
+  }
 }
 
 /** How a node is reached beside its address. */

@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tcp } from '@libp2p/tcp'
+import { createClient } from '@redis/client'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { clientNode, collect, stopNodes } from '../../../test/fixtures/nodes.ts'
 import { describeServers, startCluster, startServer } from '../../valkey/test/servers.ts'
 import { build, endPrograms, Program, run } from './program.ts'
+import type { AddressInfo } from 'node:net'
 import type { Server } from '../../valkey/test/servers.ts'
 
 beforeAll(build, 60_000)
@@ -36,8 +39,9 @@ describeServers(kind => {
     for (const [given, message] of [
       [args('valkey://someone:secret@127.0.0.1:1'), 'the store valkey://127.0.0.1:1 cannot be used: connection refused'],
       [args('valkey://:secret@127.0.0.1:1', '--store', 'valkey://127.0.0.1:2'), 'the store valkey://127.0.0.1:1, valkey://127.0.0.1:2 cannot be used: All the root nodes are unavailable'],
-      [args(`valkey://:secret@127.0.0.1:${port}`), `the store ${connected} cannot be used: WRONGPASS invalid username-password pair or user is disabled.`],
-      [args(connected, '--store-password', file), `the store ${connected} cannot be used: WRONGPASS invalid username-password pair or user is disabled.`],
+      [args(`valkey://:secret@127.0.0.1:${port}`), `the store ${connected} cannot be used: it does not know this user with this password`],
+      [args(connected, '--store-password', file), `the store ${connected} cannot be used: it does not know this user with this password`],
+      [args(connected), `the store ${connected} cannot be used: a password is needed: give it in the URL, or with --store-password PATH`],
       [args(connected, '--store-password', `${file}s`), `the password of the store cannot be read from ${file}s: no such file or directory`],
       [[...args(connected), '--memory'].filter(arg => arg !== '--data' && !arg.startsWith(directory)), '--memory keeps nothing, and --store says where to keep it: give one of them']
     ] as const) {
@@ -46,6 +50,37 @@ describeServers(kind => {
       expect(stderr.join('\n')).toContain(message)
       expect(stderr.join('\n')).not.toContain('secret')
     }
+  }, 60_000)
+
+  it('a point says in one line what has to be changed at the server of its store', async () => {
+    server = await startServer(kind, '--requirepass', 'secret', '--maxmemory-policy', 'allkeys-lru')
+    const { port } = server
+    const store = `the store valkey://127.0.0.1:${port} cannot be used`
+    const client = await createClient({ url: `redis://:secret@127.0.0.1:${port}` }).connect()
+    const start = async (): Promise<string[]> => (await run(...args(`valkey://:secret@127.0.0.1:${port}`))).stderr
+
+    expect(await start()).toEqual([`libp2p-rendezvous: ${store}: the server removes keys by itself when it is full (maxmemory-policy allkeys-lru), and noeviction is needed`])
+    await client.configSet('maxmemory-policy', 'noeviction')
+    await client.hSet('{rendezvous}', 'form', '99')
+    expect(await start()).toEqual([`libp2p-rendezvous: ${store}: what is stored under "{rendezvous}" is of another version of this package`])
+    client.destroy()
+  }, 60_000)
+
+  it.runIf(kind === 'Valkey 9')('a point says in one line that the server of its store is too old', async () => {
+    const old = createServer(socket => {
+      socket.on('error', () => {})
+      socket.on('data', data => {
+        // an answer for each command that there is in it
+        for (const command of data.toString().split(/^\*\d+\r\n/m).slice(1)) {
+          const info = 'redis_version:6.2.14\r\nmaxmemory_policy:noeviction'
+          socket.write(command.includes('HELLO') ? '%1\r\n$5\r\nproto\r\n:3\r\n' : /\r\nINFO\r\n/.test(command) ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n')
+        }
+      })
+    })
+    await new Promise<void>(resolve => { old.listen(0, '127.0.0.1', resolve) })
+    const { port } = old.address() as AddressInfo
+    expect((await run(...args(`valkey://:secret@127.0.0.1:${port}`))).stderr).toEqual([`libp2p-rendezvous: the store valkey://127.0.0.1:${port} cannot be used: the server is of version 6.2.14, and 7 or newer is needed`])
+    old.close()
   }, 60_000)
 
   it.runIf(kind === 'Valkey 9')('a point is given some nodes of a cluster', async () => {
