@@ -32,7 +32,7 @@ import type { Outbox } from './unsent.ts'
 import type { Origin, RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
 import type { Network } from '../store/fair-shares.ts'
-import type { StoredRegistration, RegistrationStore, StoreSize } from '../store/types.ts'
+import type { StoredRegistration, RegistrationStore, StoreSize, Unsubscribe } from '../store/types.ts'
 import type { Connection, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
 /**
@@ -70,6 +70,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #unpatch = (): void => {}
+  #endDisplaced: Unsubscribe | undefined
 
   constructor (components: RendezvousPointComponents, init: RendezvousPointInit = {}) {
     super()
@@ -192,6 +193,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       throw err
     }
 
+    // who makes room may be live at another point than the one where it has to
+    this.#endDisplaced = this.#store.onDisplaced?.((peer, namespace) => { this.#tellDisplaced(peer, namespace) })
     this.#unpatch = listInOnePass(this.#components.connectionManager)
     this.#supervisor.start()
     this.#fairConnections?.start()
@@ -250,6 +253,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#fairConnections?.stop()
     this.#livePeers?.stop()
     this.#watch?.stop()
+    this.#endDisplaced?.()
     await Promise.all([...this.#protocols.keys()].map(async protocol => {
       await this.#components.registrar.unhandle(protocol).catch(err => {
         this.#log.error('could not take back %s - %e', protocol, err)
@@ -394,8 +398,15 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     for (const registration of displaced) {
       this.#log('%s made room in "%s"', registration.peer, registration.namespace)
       this.#dispatch('registration:displaced', () => registrationDetail(registration))
-      this.#watch?.ended(registration.peer, registration.namespace, new Refusal(Status.E_UNAVAILABLE, 'made room for a network that holds less'))
+
+      if (this.#store.onDisplaced == null) {
+        this.#tellDisplaced(registration.peer, registration.namespace)
+      }
     }
+  }
+
+  #tellDisplaced (peer: string, namespace: string): void {
+    this.#watch?.ended(peer, namespace, new Refusal(Status.E_UNAVAILABLE, 'made room for a network that holds less'))
   }
 
   /** Ends all registrations of a peer that is gone, unless it is live at another point. */

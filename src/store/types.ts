@@ -124,6 +124,9 @@ export interface OnChange {
   (gone?: readonly string[], isMissing?: boolean): void
 }
 
+/** Says whose registration has made room for another's, and where. */
+export type OnDisplaced = (peer: string, namespace: string) => void
+
 /** What a start has to know to judge what was stored before. */
 export interface StartOptions {
   now: number
@@ -175,6 +178,12 @@ export interface RegistrationStore {
    * where a store is shared. The callback must not throw.
    */
   subscribe? (namespace: string, onChange: OnChange): Unsubscribe
+
+  /**
+   * Where points share a store: calls back for each registration that has made room, at whichever of them, so that its
+   * peer is told where it is live. A call may be lost. The callback must not throw.
+   */
+  onDisplaced? (onDisplaced: OnDisplaced): Unsubscribe
 
   /**
    * Where points share a store, a live peer may be at several of them, and its registrations end when it is at none:

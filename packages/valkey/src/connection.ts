@@ -8,7 +8,7 @@ export type Reply = null | number | Buffer | Reply[]
 export interface Connection {
   /** Rejects where the server has not answered. The script may or may not have run then. */
   run: (script: Script, key: string, args: Array<string | Buffer>) => Promise<Reply[]>
-  /** Has what is said on a channel heard from now on. `onMissing` is called whenever some of it may not have been. */
+  /** Has what is said on a channel, too, heard from now on. `onMissing` is called whenever some of it may not have been. */
   subscribe: (channel: string, onMessage: (message: string) => void, onMissing: () => void) => Promise<void>
   /** What the server that has a key says of itself, by name. */
   info: (key: string) => Promise<Record<string, string>>
@@ -50,8 +50,9 @@ export class RedisConnection implements Connection {
   #own: any
   readonly #isCluster: boolean
   #wasReady = false
-  #isFailing = false
-  #subscription: { channel: string, onMessage: (message: string) => void, onMissing: () => void } | undefined
+  /** The keys of a cluster that nobody has answered for when they were last asked for. */
+  readonly #failing = new Set<string>()
+  readonly #subscriptions: Array<{ channel: string, onMessage: (message: string) => void, onMissing: () => void }> = []
   /** Gives up a connection that does not come about. */
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -79,9 +80,9 @@ export class RedisConnection implements Connection {
     }
   }
 
-  /** Of a cluster, which always has some node, it is whether the last answer came. */
+  /** Of a cluster, which always has some node, it is whether the last answer for each key came. */
   get isReady (): boolean {
-    return this.#own.isReady && !this.#isFailing
+    return this.#own.isReady && this.#failing.size === 0
   }
 
   async run (script: Script, key: string, args: Array<string | Buffer>): Promise<Reply[]> {
@@ -97,7 +98,7 @@ export class RedisConnection implements Connection {
   }
 
   async subscribe (channel: string, onMessage: (message: string) => void, onMissing: () => void): Promise<void> {
-    this.#subscription = { channel, onMessage, onMissing }
+    this.#subscriptions.push({ channel, onMessage, onMissing })
     await this.#own.sSubscribe(channel, onMessage)
   }
 
@@ -139,10 +140,11 @@ export class RedisConnection implements Connection {
     clearTimeout(this.#timer)
     this.#timer = undefined
 
-    if (this.#wasReady && this.#subscription != null) {
-      const { channel, onMessage, onMissing } = this.#subscription
-      // to do so again where the client has by itself does nothing
-      own.sSubscribe(channel, onMessage).then(onMissing, this.#init.onError)
+    if (this.#wasReady) {
+      for (const { channel, onMessage, onMissing } of this.#subscriptions) {
+        // to do so again where the client has by itself does nothing
+        own.sSubscribe(channel, onMessage).then(onMissing, this.#init.onError)
+      }
     }
 
     this.#wasReady = true
@@ -184,11 +186,16 @@ export class RedisConnection implements Connection {
       const options = { typeMapping: { [BLOB_STRING]: Buffer }, timeout: this.#init.timeout }
       const reply = this.#isCluster ? own.sendCommand(key, false, args, options) : own.sendCommand(args, options)
       const value = await Promise.race([reply, promise])
-      this.#isFailing = false
+      this.#failing.delete(key)
 
       return value
     } catch (err) {
-      this.#isFailing = this.#isCluster && !(err instanceof Error && /^[A-Z]{3,} /.test(err.message))
+      if (this.#isCluster && !(err instanceof Error && /^[A-Z]{3,} /.test(err.message))) {
+        this.#failing.add(key)
+      } else {
+        this.#failing.delete(key)
+      }
+
       throw err
     } finally {
       clearTimeout(timer)

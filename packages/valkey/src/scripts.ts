@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { CONFIRM, RELEASE, RESERVE } from './lua/claims.ts'
 import { ENTER, EXPIRE, LEAVE, LIST, LOOK, REGISTER, REGISTRATIONS_OF, STOP, UNREGISTER } from './lua/commands.ts'
 import { REGISTRATIONS } from './lua/registrations.ts'
 import { SHARES } from './lua/shares.ts'
@@ -25,5 +26,8 @@ export const SCRIPTS = {
   expire: script(STATE, SHARES, REGISTRATIONS, EXPIRE),
   enter: script(STATE, SHARES, REGISTRATIONS, ENTER, REGISTRATIONS_OF),
   leave: script(STATE, SHARES, REGISTRATIONS, LEAVE),
-  stop: script(STATE, SHARES, REGISTRATIONS, STOP)
+  stop: script(STATE, SHARES, REGISTRATIONS, STOP),
+  reserve: script(STATE, RESERVE),
+  confirm: script(STATE, CONFIRM),
+  release: script(STATE, RELEASE)
 }

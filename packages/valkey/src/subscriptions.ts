@@ -1,10 +1,11 @@
-import type { OnChange, Unsubscribe } from 'libp2p-rendezvous'
+import type { OnChange, OnDisplaced, Unsubscribe } from 'libp2p-rendezvous'
 
-/** What a script says that it has changed: on whose behalf, and for each namespace the peers that are gone. */
-type Message = [caller: string, changes: Array<[namespace: string, ...gone: string[]]>]
+/** What a script says that it has changed: on whose behalf, for each namespace the peers that are gone, and which of them have made room. */
+type Message = [caller: string, changes: Array<[namespace: string, ...gone: string[]]>, displaced?: Array<[namespace: string, peer: string]>]
 
-/** Who wants to know when a namespace has changed. */
+/** Who wants to know when a namespace has changed, or somebody has made room. */
 export class Subscriptions {
+  readonly #onDisplaced = new Set<{ onDisplaced: OnDisplaced }>()
   readonly #byNamespace = new Map<string, Set<{ onChange: OnChange }>>()
 
   add (namespace: string, onChange: OnChange): Unsubscribe {
@@ -21,13 +22,20 @@ export class Subscriptions {
     }
   }
 
+  addDisplaced (onDisplaced: OnDisplaced): Unsubscribe {
+    const subscriber = { onDisplaced }
+    this.#onDisplaced.add(subscriber)
+
+    return () => { this.#onDisplaced.delete(subscriber) }
+  }
+
   /** A message, unless it is of one who was told with the answer. */
   heard (message: string, except?: string): void {
-    if (this.#byNamespace.size === 0) {
+    if (this.#byNamespace.size === 0 && this.#onDisplaced.size === 0) {
       return
     }
 
-    const [caller, changes] = JSON.parse(message) as Message
+    const [caller, changes, displaced = []] = JSON.parse(message) as Message
 
     if (caller === except) {
       return
@@ -35,6 +43,10 @@ export class Subscriptions {
 
     for (const [namespace, ...gone] of changes) {
       this.#tell(namespace, gone.length === 0 ? undefined : gone)
+    }
+
+    for (const [namespace, peer] of displaced) {
+      this.#onDisplaced.forEach(({ onDisplaced }) => { onDisplaced(peer, namespace) })
     }
   }
 

@@ -1,12 +1,11 @@
-import { NotStartedError } from '@libp2p/interface'
+import { createHash } from 'node:crypto'
+import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
 import { RedisConnection } from './connection.ts'
-import { UnusableServerError } from './errors.ts'
-import { listsFor, packRegistration, unpackRegistration } from './registration.ts'
-import { SCRIPTS } from './scripts.ts'
-import { Subscriptions } from './subscriptions.ts'
-import type { Connection, RedisClient, Reply } from './connection.ts'
-import type { Script } from './scripts.ts'
-import type { ListQuery, NewRegistration, OnChange, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits, StoreSize, Unsubscribe } from 'libp2p-rendezvous'
+import { Partition } from './partition.ts'
+import { Partitions } from './partitions.ts'
+import type { Connection, RedisClient } from './connection.ts'
+import type { Holder } from './partition.ts'
+import type { ListQuery, NewRegistration, OnChange, OnDisplaced, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits, StoreSize, Unsubscribe } from 'libp2p-rendezvous'
 
 export interface ValkeyStoreInit {
   /**
@@ -21,6 +20,14 @@ export interface ValkeyStoreInit {
    */
   prefix?: string
   /**
+   * Into how many parts the store is divided, by namespace, from 1 to 64. Each is on one primary of a cluster, so several
+   * of them do the work of a store. All points of a store say the same number, and it stays the same for as long as there is
+   * something under its prefix. With more than one, what is limited in all of the store is so approximately.
+   *
+   * @default 1
+   */
+  partitions?: number
+  /**
    * How long the server may take to answer, in milliseconds. Then the request is refused, and the connection made anew.
    *
    * @default 5_000
@@ -33,58 +40,52 @@ export interface ValkeyStoreInit {
 const DEFAULT_PREFIX = 'rendezvous'
 const DEFAULT_TIMEOUT = 5_000
 
-/** The oldest version of Redis, and of what is compatible with it, that has all the scripts use. */
-const MIN_VERSION = 7
+/** The numbers of more would not stay safe integers for long enough. */
+const MAX_PARTITIONS = 64
 
-/** What a script can do at a time without holding up others for long. */
-const MAX_EXPIRED = 200
-
-/** What is known of the store after an answer. */
-interface Status {
-  size: StoreSize
-  nextExpiry: number | undefined
-}
-
-const UNKNOWN: Status = { size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }, nextExpiry: undefined }
-
-/** The time to go by, for a script: the server's own. */
-const ITS_OWN = ''
+/** Digits of a hash in base 16 that leave room for numbers behind them. */
+const DIGITS = 13
 
 /**
- * Each call is one script, so what it checks and what it changes is one step, whoever else uses the store.
+ * A connection, and what is held at its other end.
  *
  * The store goes by the clock of the server, because those of points may differ. What it says about time it says in
  * the time of who asks: so a point's clock need not be right.
  */
 export class ValkeyStore implements RegistrationStore {
-  readonly #client: RedisClient
-  readonly #key: string
-  readonly #timeout: number
-  readonly #onError: (err: Error) => void
-  readonly #timeFor: (now: number) => string
-  readonly #subscriptions = new Subscriptions()
-  /** Tells what this store has changed from what others have. */
-  readonly #id = crypto.randomUUID()
-  /** Those that use this store. */
-  readonly #points = new Set<string>()
+  readonly #init: ValkeyStoreInit
+  readonly #partitions: Partition[]
+  readonly #holder: Holder
   #connection: Connection | undefined
   #starts = 0
   #starting: Promise<void> | undefined
-  #status = UNKNOWN
 
   /**
-   * @param timeFor - the time to go by, given that of a caller
+   * @param timeFor - the time to go by, given that of a caller; absent: the server's
+   * @throws {InvalidParametersError} for a number of partitions that cannot be
    */
-  constructor ({ client, prefix = DEFAULT_PREFIX, timeout = DEFAULT_TIMEOUT, onError = () => {} }: ValkeyStoreInit, timeFor: (now: number) => string = () => ITS_OWN) {
-    this.#client = client
-    this.#key = `{${prefix}}`
-    this.#timeout = timeout
-    this.#onError = onError
-    this.#timeFor = timeFor
+  constructor (init: ValkeyStoreInit, timeFor?: (now: number) => string) {
+    const { prefix = DEFAULT_PREFIX, partitions = 1 } = init
+
+    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
+      throw new InvalidParametersError(`partitions has to be a number from 1 to ${MAX_PARTITIONS}, not ${partitions}`)
+    }
+
+    const caller = crypto.randomUUID()
+    this.#init = init
+    this.#partitions = Array.from({ length: partitions }, (_, i) => new Partition({
+      // the first is where one that is alone would be, and so finds out if there is one
+      key: i === 0 ? `{${prefix}}` : `{${prefix}:${i}}`,
+      shape: partitions === 1 ? '' : `${partitions}/${i}/${beginningOf(prefix)}`,
+      caller,
+      connection: () => this.#connected(),
+      timeFor
+    }))
+    this.#holder = partitions === 1 ? this.#partitions[0] as Partition : new Partitions(this.#partitions)
   }
 
   get size (): StoreSize {
-    return this.#status.size
+    return this.#holder.size
   }
 
   get isBehind (): boolean {
@@ -103,21 +104,21 @@ export class ValkeyStore implements RegistrationStore {
   }
 
   async #start (): Promise<void> {
-    const connection = new RedisConnection({ client: this.#client, timeout: this.#timeout, onError: this.#onError })
+    const { client, timeout = DEFAULT_TIMEOUT, onError = () => {} } = this.#init
+    const connection = new RedisConnection({ client, timeout, onError })
 
     try {
       await connection.open()
-      checkServer(await connection.info(this.#key).catch(noPermission))
       this.#connection = connection
-      await connection.subscribe(`${this.#key}:changes`, message => { this.#subscriptions.heard(message, this.#id) }, () => { this.#subscriptions.missed() })
-      await this.#run(SCRIPTS.look, 0)
-    } catch (err: any) {
+
+      // the first says whether there may be others
+      for (const partition of this.#partitions) {
+        await partition.start()
+      }
+    } catch (err) {
       this.#connection = undefined
       connection.close()
-
-      throw String(err.message).startsWith('RENDEZVOUSFORM')
-        ? new UnusableServerError(`what is stored under "${this.#key}" is of another version of this package`)
-        : err
+      throw err
     }
   }
 
@@ -131,123 +132,64 @@ export class ValkeyStore implements RegistrationStore {
     // somebody may have started it again meanwhile
     if (this.#starts === 0) {
       const connection = this.#connection
-      const points = [...this.#points]
-      this.#points.clear()
+      const stopping = this.#partitions.map(async partition => partition.stop())
       this.#connection = undefined
       this.#starting = undefined
-      // where it cannot be said, they are forgotten by and by
-      await connection?.run(SCRIPTS.stop, this.#key, [ITS_OWN, this.#id, ...points]).catch(() => {})
+      await Promise.all(stopping)
       connection?.close()
     }
   }
 
   async register (registration: NewRegistration, limits: StoreLimits, now: number): Promise<RegisterResult> {
-    const { maxRegistrationsPerPeer, maxRegistrationsPerNamespace, maxNamespaces, maxRegistrations, maxBytes } = limits
-    const { values: [limit, refreshed, packed, ...displaced], ahead } = await this.#run(SCRIPTS.register, now, registration.ttl, packRegistration(registration),
-      maxRegistrationsPerPeer, maxRegistrationsPerNamespace, maxNamespaces, maxRegistrations, maxBytes)
-
-    return limit == null
-      ? { registration: unpackRegistration(packed as Buffer, ahead), refreshed: refreshed === 1, displaced: unpackAll(displaced, ahead) }
-      : { limit: String(limit) as keyof StoreLimits }
+    return this.#holder.register(registration, limits, now)
   }
 
   async unregister (namespace: string, peer: string, now: number): Promise<StoredRegistration | undefined> {
-    const { values, ahead } = await this.#run(SCRIPTS.unregister, now, namespace, peer)
-
-    return unpackAll(values, ahead)[0]
+    return this.#holder.unregister(namespace, peer, now)
   }
 
-  async list ({ namespace, after, limit, reads, sample }: ListQuery, now: number): Promise<Page | undefined> {
-    if (after != null && !Number.isSafeInteger(after)) {
-      return
-    }
-
-    const seed = sample == null ? '' : Math.floor(sample() * 2 ** 31)
-    const { values: [cursor, ...packed], ahead } = await this.#run(SCRIPTS.list, now, namespace == null ? 'all' : `in:${namespace}`, listsFor(reads), after ?? '', limit, seed)
-
-    return cursor == null ? undefined : { registrations: unpackAll(packed, ahead), cursor: Number(cursor) }
+  async list (query: ListQuery, now: number): Promise<Page | undefined> {
+    return this.#holder.list(query, now)
   }
 
   async registrationsOf (peer: string, now: number): Promise<StoredRegistration[]> {
-    const { values, ahead } = await this.#run(SCRIPTS.registrationsOf, now, peer)
-
-    return unpackAll(values, ahead)
+    return this.#holder.registrationsOf(peer, now)
   }
 
   async expire (now: number, limit: number): Promise<StoredRegistration[]> {
-    const expired: StoredRegistration[] = []
-    let batch: StoredRegistration[]
-
-    do {
-      const { values, ahead } = await this.#run(SCRIPTS.expire, now, Math.min(limit - expired.length, MAX_EXPIRED), ...this.#points)
-      batch = unpackAll(values, ahead)
-      expired.push(...batch)
-    } while (batch.length === MAX_EXPIRED && expired.length < limit)
-
-    return expired
+    return this.#holder.expire(now, limit)
   }
 
   async enter (peer: string, point: string, now: number): Promise<StoredRegistration[]> {
-    this.#points.add(point)
-    const { values, ahead } = await this.#run(SCRIPTS.enter, now, peer, point)
-
-    return unpackAll(values, ahead)
+    return this.#holder.enter(peer, point, now)
   }
 
   async leave (peer: string, point: string, isGone: boolean, now: number): Promise<StoredRegistration[]> {
-    const { values, ahead } = await this.#run(SCRIPTS.leave, now, peer, point, isGone ? 1 : 0)
-
-    return unpackAll(values, ahead)
+    return this.#holder.leave(peer, point, isGone, now)
   }
 
   nextExpiry (): number | undefined {
-    return this.#status.nextExpiry
+    return this.#holder.nextExpiry()
   }
 
   subscribe (namespace: string, onChange: OnChange): Unsubscribe {
-    return this.#subscriptions.add(namespace, onChange)
+    return this.#holder.subscribe(namespace, onChange)
   }
 
-  /** Every script answers with a status first. */
-  async #run (script: Script, now: number, ...args: Array<string | number | Buffer>): Promise<{ values: Reply[], ahead: number }> {
+  onDisplaced (onDisplaced: OnDisplaced): Unsubscribe {
+    return this.#holder.onDisplaced(onDisplaced)
+  }
+
+  #connected (): Connection {
     if (this.#connection == null) {
       throw new NotStartedError('The store is not started')
     }
 
-    const texts = args.map(arg => typeof arg === 'number' ? `${arg}` : arg)
-    const [status, ...values] = await this.#connection.run(script, this.#key, [this.#timeFor(now), this.#id, ...texts])
-    const [time, registrations, namespaces, peers, bytes, due, changes] = status as [number, number, number, number, number, number, Buffer]
-    const ahead = now - time
-    this.#status = { size: { registrations, namespaces, peers, bytes }, nextExpiry: due < 0 ? undefined : due + ahead }
-
-    if (changes.byteLength > 0) {
-      this.#subscriptions.heard(changes.toString())
-    }
-
-    return { values, ahead }
+    return this.#connection
   }
 }
 
-/** Who may not ask is believed to know. */
-function noPermission (err: Error): Record<string, string> {
-  if (err.message.startsWith('NOPERM')) {
-    return {}
-  }
-
-  throw err
-}
-
-function checkServer ({ redis_version: version, maxmemory_policy: policy }: Record<string, string>): void {
-  if (version != null && parseInt(version) < MIN_VERSION) {
-    throw new UnusableServerError(`the server is of version ${version}, and ${MIN_VERSION} or newer is needed`)
-  }
-
-  // lists would name what is gone
-  if (policy != null && policy !== 'noeviction') {
-    throw new UnusableServerError(`the server removes keys by itself when it is full (maxmemory-policy ${policy}), and noeviction is needed`)
-  }
-}
-
-function unpackAll (packed: Reply[], ahead: number): StoredRegistration[] {
-  return packed.map(packed => unpackRegistration(packed as Buffer, ahead))
+/** Where the sequence numbers of partitions begin: elsewhere for each prefix, so that cursors of one are none of another. */
+function beginningOf (prefix: string): number {
+  return parseInt(createHash('sha1').update(prefix).digest('hex').slice(0, DIGITS), 16)
 }

@@ -12,7 +12,7 @@ const registration = (peer: string, ttl: number, namespace = 'space'): NewRegist
   ({ namespace, peer, signedPeerRecord: new Uint8Array(1), domain: 'libp2p-peer-record', network: '192.0/2/1', ttl })
 
 describe('a store that goes by the clock of its server', () => {
-  describeServers(kind => {
+  describeServers(kind => describe.each([1, 4])('in %d partitions', partitions => {
     let server: Server
     let store: ValkeyStore
     let stores = 0
@@ -24,7 +24,7 @@ describe('a store that goes by the clock of its server', () => {
     afterAll(async () => { await server?.destroy() })
 
     beforeEach(async () => {
-      store = new ValkeyStore({ client: server.client(), prefix: `store-${++stores}` })
+      store = new ValkeyStore({ client: server.client(), prefix: `store-${++stores}`, partitions })
       await store.start()
 
       return async () => { await store.stop() }
@@ -77,6 +77,7 @@ describe('a store that goes by the clock of its server', () => {
       expect(await store.register(registration('peer-1', HOUR), LIMITS, behind())).toMatchObject({ refreshed: false })
       expect(await store.register(registration('peer-1', HOUR), LIMITS, ahead())).toMatchObject({ refreshed: true })
 
+      // those of all of a store are exact in one that is undivided
       for (const limit of ['maxRegistrationsPerNamespace', 'maxRegistrations', 'maxNamespaces', 'maxBytes'] as const) {
         await registerExpired(`in the way of ${limit}`, 'other space')
         const limits = { ...LIMITS, [limit]: limit === 'maxBytes' ? 2_000 : 1 }
@@ -86,5 +87,5 @@ describe('a store that goes by the clock of its server', () => {
 
       expect(await store.expire(behind(), 100)).toHaveLength(14)
     })
-  })
+  }))
 })

@@ -8,17 +8,24 @@ import type { NewRegistration, RegistrationStore, StoreLimits } from 'libp2p-ren
 
 const LIMITS: StoreLimits = { maxRegistrationsPerPeer: 1e6, maxRegistrationsPerNamespace: 1e6, maxNamespaces: 1e6, maxRegistrations: 1e6, maxBytes: 1e12 }
 
-const registration = (peer: string): NewRegistration =>
-  ({ namespace: 'space', peer, signedPeerRecord: new Uint8Array(10), domain: 'libp2p-peer-record', network: '192.0/2/1', ttl: 3_600_000 })
+const NAMESPACES = Array.from({ length: 12 }, (_, i) => `space-${i}`)
 
-const register = async (store: RegistrationStore, peer: string): Promise<number> => {
-  const result = await store.register(registration(peer), LIMITS, Date.now())
+const registration = (peer: string, namespace: string): NewRegistration =>
+  ({ namespace, peer, signedPeerRecord: new Uint8Array(10), domain: 'libp2p-peer-record', network: '192.0/2/1', ttl: 3_600_000 })
+
+const namespaceOf = (i: number): string => NAMESPACES[i % NAMESPACES.length] as string
+
+const register = async (store: RegistrationStore, peer: string, namespace: string): Promise<number> => {
+  const result = await store.register(registration(peer, namespace), LIMITS, Date.now())
 
   return 'limit' in result ? NaN : result.registration.sequence
 }
 
+const listed = async (store: RegistrationStore): Promise<string[]> =>
+  (await store.list({ limit: 1_000 }, Date.now()))?.registrations.map(({ peer }) => peer).filter(peer => peer.startsWith('before')) ?? []
+
 describe('a store in a cluster of three primaries and three replicas', () => {
-  describeServers(kind => {
+  describeServers(kind => describe.each([1, 4])('in %d partitions', partitions => {
     let cluster: Cluster
     let stores = 0
 
@@ -27,7 +34,7 @@ describe('a store in a cluster of three primaries and three replicas', () => {
 
     const used = new Set<Server>()
 
-    /** One whose primary is still there. */
+    /** One whose primary, or that of its first partition, is still there. */
     async function unusedPrefix (): Promise<string> {
       for (let i = 0; ; i++) {
         const [primary] = await cluster.nodesOf(`failover-${i}`)
@@ -40,22 +47,35 @@ describe('a store in a cluster of three primaries and three replicas', () => {
       }
     }
 
-    for (const { name, run } of storeSuite(() => new ValkeyStore({ client: cluster.client(), prefix: `store-${++stores}` }, String))) {
+    for (const { name, run } of storeSuite(() => new ValkeyStore({ client: cluster.client(), prefix: `store-${++stores}`, partitions }, String), undefined, { exactTotals: partitions === 1 })) {
       it(name, run)
     }
 
     it.each(['healthy', 'stalled'] as const)('goes on at a %s replica when its primary is killed under load: no sequence goes back, what was lost comes back, and watchers are told that they may have missed something', async state => {
       const prefix = await unusedPrefix()
       const [primary, replica] = await cluster.nodesOf(prefix)
-      const [one, two] = [1, 2].map(() => valkeyStore({ client: cluster.client(), prefix, timeout: 2_000 })) as [RegistrationStore, RegistrationStore]
+      const [one, two] = [1, 2].map(() => valkeyStore({ client: cluster.client(), prefix, partitions, timeout: 2_000 })) as [RegistrationStore, RegistrationStore]
       await Promise.all([one.start?.(), two.start?.()])
-      let missing = 0
-      let calls = 0
-      two.subscribe?.('space', (_, isMissing) => {
-        calls++
-        missing += isMissing === true ? 1 : 0
-      })
-      const given: number[] = []
+      const missing = new Set<string>()
+      const called = new Set<string>()
+
+      for (const namespace of NAMESPACES) {
+        two.subscribe?.(namespace, (_, isMissing) => {
+          called.add(namespace)
+
+          if (isMissing === true) {
+            missing.add(namespace)
+          }
+        })
+      }
+
+      /** The highest number of each namespace. */
+      const given = new Map<string, number>()
+      const registerAt = async (i: number, when: string): Promise<void> => {
+        const namespace = namespaceOf(i)
+        const sequence = await register(one, `${when}-${i}`, namespace)
+        given.set(namespace, Math.max(given.get(namespace) ?? 0, sequence))
+      }
 
       for (let i = 0; i < 200; i++) {
         if (state === 'stalled' && i === 100) {
@@ -64,37 +84,53 @@ describe('a store in a cluster of three primaries and three replicas', () => {
           await primary.ask('CLIENT', 'KILL', 'TYPE', 'replica')
         }
 
-        given.push(await register(one, `before-${i}`))
+        await registerAt(i, 'before')
       }
 
-      const writing = Promise.allSettled(Array.from({ length: 200 }, async (_, i) => { given.push(await register(one, `while-${i}`)) }))
+      const before = await two.list({ limit: 1_000 }, Date.now())
+      const writing = Promise.allSettled(Array.from({ length: 200 }, async (_, i) => registerAt(i, 'while')))
       await primary.stop('SIGKILL')
-      await writing
+      const outcomes = await writing
       process.kill(replica.pid, 'SIGCONT')
-      await expect.poll(async () => register(one, 'after').catch(() => NaN), { timeout: 30_000 }).toBeGreaterThan(Math.max(...given))
-      await expect.poll(() => missing, { timeout: 30_000 }).toBeGreaterThan(0)
 
-      const left = (await two.list({ namespace: 'space', limit: 1_000 }, Date.now()))?.registrations.filter(({ peer }) => peer.startsWith('before')).length
-      expect(left).toBeGreaterThanOrEqual(100)
+      if (partitions > 1) {
+        // what is at other primaries has not waited for it
+        expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
+        expect((await Promise.allSettled(NAMESPACES.map(async namespace => two.list({ namespace, limit: 1 }, Date.now())))).some(({ status }) => status === 'fulfilled')).toBe(true)
+      }
+
+      for (const namespace of NAMESPACES) {
+        await expect.poll(async () => register(one, 'after', namespace).catch(() => NaN), { timeout: 30_000 }).toBeGreaterThan(given.get(namespace) as number)
+      }
+
+      await expect.poll(() => missing.size, { timeout: 30_000 }).toBe(NAMESPACES.length)
+      const left = await listed(two)
+      expect(left.length).toBeGreaterThanOrEqual(100)
 
       if (state === 'stalled') {
-        expect(left).toBeLessThan(200)
+        expect(left.length).toBeLessThan(200)
       }
+
+      // who goes on where a listing was before misses nothing that has come since
+      const news = await two.list({ limit: 1_000, after: before?.cursor }, Date.now())
+      expect(news == null || news.registrations.filter(({ peer }) => peer === 'after').length === NAMESPACES.length).toBe(true)
 
       for (let i = 0; i < 200; i++) {
-        await register(one, `before-${i}`)
+        await registerAt(i, 'before')
       }
 
-      const listed = (await two.list({ namespace: 'space', limit: 1_000 }, Date.now()))?.registrations.map(({ peer }) => peer) ?? []
-      expect(listed.filter(peer => peer.startsWith('before'))).toHaveLength(200)
-
+      expect(await listed(two)).toHaveLength(200)
       expect([one.isBehind, two.isBehind]).toEqual([false, false])
 
       // and hints go through again
-      const before = calls
-      await register(one, 'told')
-      await expect.poll(() => calls, { timeout: 10_000 }).toBeGreaterThan(before)
+      called.clear()
+
+      for (const namespace of NAMESPACES) {
+        await register(one, 'told', namespace)
+      }
+
+      await expect.poll(() => called.size, { timeout: 10_000 }).toBe(NAMESPACES.length)
       await Promise.all([one.stop?.(), two.stop?.()])
     }, 120_000)
-  })
+  }))
 })

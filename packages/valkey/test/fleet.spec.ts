@@ -113,6 +113,19 @@ describe('two points over one store', () => {
       expect(await listedAt(one)).toEqual([])
     })
 
+    it('tell a client that has made room, also for one that registered at the other', async () => {
+      const [one, two] = await Promise.all(['203.0/113/1', '192.0/2/1'].map(async network => pointNode({ store: store(), maxRegistrationsPerNamespace: 2, networkOf: () => network }))) as [PointNode, PointNode]
+      const [older, younger, newcomer] = [await client([one]), await client([one]), await client([two])]
+      await older.services.rendezvous.register('chat')
+      await younger.services.rendezvous.register('chat')
+      await soon(async () => server.pointsOf(prefix, younger.peerId.toString())).toBe(1)
+      const told = nextEvent(younger.services.rendezvous, 'registration:failed')
+      await newcomer.services.rendezvous.register('chat')
+
+      expect((await told).namespace).toBe('chat')
+      expect(await listedAt(one)).toEqual(ids([older, newcomer]))
+    })
+
     it('take a point that has stopped for none that a client is live at', async () => {
       const [one, two] = await twoPoints({ presence: { grace: 300 } })
       let isOut = false
@@ -129,7 +142,7 @@ describe('two points over one store', () => {
 })
 
 describe('two stores that share', () => {
-  describeServers(kind => {
+  describeServers(kind => describe.each([1, 4, 16])('in %d partitions', partitions => {
     let server: Server
     let prefixes = 0
 
@@ -140,7 +153,7 @@ describe('two stores that share', () => {
 
     it.each(['maxRegistrationsPerPeer', 'maxRegistrationsPerNamespace', 'maxNamespaces', 'maxRegistrations', 'maxBytes'] as const)('keep %s when 200 requests race', async limit => {
       const prefix = `store-${++prefixes}`
-      const stores = [valkeyStore({ client: server.client(), prefix }), valkeyStore({ client: server.client(), prefix })] as const
+      const stores = [valkeyStore({ client: server.client(), prefix, partitions }), valkeyStore({ client: server.client(), prefix, partitions })] as const
       await Promise.all(stores.map(async store => store.start?.()))
       const limits = { ...NO_LIMITS, [limit]: limit === 'maxBytes' ? 10 * (830 + 60) : 10 }
       const results = await Promise.all(Array.from({ length: 200 }, async (_, i) => (stores[i % 2] as RegistrationStore).register({
@@ -152,15 +165,24 @@ describe('two stores that share', () => {
         ttl: 60 * MINUTE
       }, limits, Date.now())))
 
-      expect(results.filter(result => !('limit' in result))).toHaveLength(10)
-      expect(results.filter(result => 'limit' in result && result.limit === limit)).toHaveLength(190)
-      expect(stores.map(({ size }) => size.registrations)).toEqual([10, 10])
+      const granted = results.filter(result => !('limit' in result)).length
+      expect(results.filter(result => 'limit' in result && result.limit === limit)).toHaveLength(200 - granted)
+
+      if (partitions === 1 || limit === 'maxRegistrationsPerPeer' || limit === 'maxRegistrationsPerNamespace') {
+        expect(granted).toBe(10)
+      } else {
+        // each partition goes by what it last knew of the others
+        expect(granted).toBeGreaterThanOrEqual(10)
+      }
+
+      await Promise.all(stores.map(async store => store.expire(Date.now(), 10)))
+      expect(stores.map(({ size }) => size.registrations)).toEqual([granted, granted])
       await Promise.all(stores.map(async store => store.stop?.()))
     })
 
     it('share fairly between networks when 200 requests race', async () => {
       const prefix = `store-${++prefixes}`
-      const stores = [valkeyStore({ client: server.client(), prefix }), valkeyStore({ client: server.client(), prefix })] as const
+      const stores = [valkeyStore({ client: server.client(), prefix, partitions }), valkeyStore({ client: server.client(), prefix, partitions })] as const
       await Promise.all(stores.map(async store => store.start?.()))
       const limits = { ...NO_LIMITS, maxRegistrationsPerNamespace: 50 }
       await Promise.all(Array.from({ length: 200 }, async (_, i) => (stores[i % 2] as RegistrationStore).register({
@@ -179,5 +201,5 @@ describe('two stores that share', () => {
         await store.stop?.()
       }
     })
-  })
+  }))
 })

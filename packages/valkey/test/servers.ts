@@ -130,7 +130,7 @@ export interface Cluster {
 
 /** Three primaries, and a replica of each. */
 export async function startCluster (kind: string): Promise<Cluster> {
-  const servers = await Promise.all(Array.from({ length: 6 }, async () => startServer(kind, '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--repl-diskless-sync-delay', '0', '--appendonly', 'no')))
+  const servers = await Promise.all(Array.from({ length: 6 }, async () => startServer(kind, '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0', '--appendonly', 'no')))
   const until = async (condition: () => Promise<boolean>): Promise<void> => {
     const deadline = Date.now() + 60_000
 

@@ -16,5 +16,11 @@ describe('the rules of a store', () => {
     for (const { name, run } of storeSuite(() => new ValkeyStore({ client: server.client(), prefix: `store-${++stores}` }, String))) {
       it(name, run)
     }
+
+    describe.each([4, 16])('in %d partitions', partitions => {
+      for (const { name, run } of storeSuite(() => new ValkeyStore({ client: server.client(), prefix: `store-${++stores}`, partitions }, String), undefined, { exactTotals: false })) {
+        it(name, run)
+      }
+    })
   })
 })

@@ -2,8 +2,8 @@
 
 /** ARGV: TTL, the registration as it is packed but for its first two numbers, the limits. */
 export const REGISTER = String.raw`
-local ttl, body = tonumber(ARGV[3]), ARGV[4]
-local maxPerPeer, maxPerNamespace, maxNamespaces, maxRegistrations, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local ttl, body = tonumber(ARGV[4]), ARGV[5]
+local maxPerPeer, maxPerNamespace, maxNamespaces, maxRegistrations, maxBytes = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 
 -- how many namespaces are found to count for another network before a newcomer is refused
 local MAX_MISCOUNTED = 8
@@ -12,7 +12,7 @@ local it = read(string.rep('\0', 16) .. body)
 it.ttl, it.body = ttl, body
 
 local scope = 'in:' .. it.namespace
-local displaced, displacedIds = {}, {}
+local madeRoom, displacedIds = {}, {}
 
 -- removes what has to make room, and says so, unless it is left to "expire" to say it
 local function displace (id)
@@ -22,7 +22,8 @@ local function displace (id)
     evict(id, other)
   else
     remove(id, other)
-    displaced[#displaced + 1] = other.packed
+    madeRoom[#madeRoom + 1] = other.packed
+    displaced[#displaced + 1] = { other.namespace, other.peer }
   end
 end
 
@@ -198,12 +199,12 @@ end
 
 put(id, it, previous)
 
-return answer(displaced, status(), false, previous and 1 or 0, it.packed)
+return answer(madeRoom, status(), false, previous and 1 or 0, it.packed)
 `
 
 /** ARGV: namespace, peer. */
 export const UNREGISTER = String.raw`
-local namespace, peer = ARGV[3], ARGV[4]
+local namespace, peer = ARGV[4], ARGV[5]
 local id = call('HGET', peerKey(peer), namespace)
 local it = load(id)
 
@@ -217,14 +218,21 @@ end
 return { status() }
 `
 
-/** ARGV: the end of the keys of what is listed, the forms of records, where it goes on, limit, for a sample its seed. */
+/**
+ * ARGV: the end of the keys of what is listed, the forms of records, where it goes on, limit, for a sample its seed.
+ * Answers where the listing goes on, the number up to which all is in it or before it, 1 if nothing follows, and registrations.
+ */
 export const LIST = String.raw`
-local list, forms, after, limit, seed = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local list, forms, after, limit, seed = ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 
 -- so many at once, and so many that have expired before the rest is left to the next page
 local CHUNK, MAX_LOOKED_THROUGH = 500, 2000
 
-if after ~= '' and not (tonumber(after) >= origin and tonumber(after) <= last) then
+-- all that will come here has higher numbers
+local upTo = nextSequence() - 1
+
+-- where there are several partitions, cursors may be of what is listed of all of them
+if after ~= '' and not (tonumber(after) >= origin and tonumber(after) <= (step == 1 and last or upTo)) then
   return { status() }
 end
 
@@ -265,13 +273,13 @@ local function behind (sequence, count)
   return found, math.min(count, #found)
 end
 
--- fills a page with what is alive, and returns where it goes on
+-- fills a page with what is alive, and returns where it goes on, and whether nothing is left there
 local function page (found, sequence)
-  local looked = 0
+  local looked, wanted, some, count = 0
 
   repeat
-    local wanted = math.min(limit - #found, CHUNK)
-    local some, count = behind(sequence, wanted)
+    wanted = math.min(limit - #found, CHUNK)
+    some, count = behind(sequence, wanted)
 
     for i = 1, count do
       if isAlive(some[i]) then
@@ -286,16 +294,16 @@ local function page (found, sequence)
     looked = looked + count
   until count < wanted or #found >= limit or looked - #found >= MAX_LOOKED_THROUGH
 
-  return sequence
+  return sequence, count < wanted
 end
 
 local start = string.format('%.0f', origin)
 
 if seed == '' then
   local found = {}
-  local cursor = page(found, after ~= '' and after or start)
+  local cursor, isAll = page(found, after ~= '' and after or start)
 
-  return answer(found, status(), cursor)
+  return answer(found, status(), cursor, string.format('%.0f', isAll and upTo or cursor), isAll and 1 or 0)
 end
 
 local ids, found, isThere, held = {}, {}, {}, 0
@@ -331,14 +339,14 @@ if #found < math.min(held, limit) then
   end
 end
 
-return answer(found, status(), string.format('%.0f', last))
+return answer(found, status(), string.format('%.0f', last), string.format('%.0f', upTo), 1)
 `
 
 /** ARGV: peer. */
 export const REGISTRATIONS_OF = String.raw`
 local found = {}
 
-for _, id in ipairs(call('HVALS', peerKey(ARGV[3]))) do
+for _, id in ipairs(call('HVALS', peerKey(ARGV[4]))) do
   local packed = call('HGET', REGISTRATIONS, id)
 
   if isAlive(packed) then
@@ -351,14 +359,14 @@ return answer(found, status())
 
 /** ARGV: peer, point. Answers as REGISTRATIONS_OF, which follows. */
 export const ENTER = String.raw`
-call('SADD', POINTS, ARGV[4])
-call('SADD', liveKey(ARGV[4]), ARGV[3])
-call('PEXPIRE', liveKey(ARGV[4]), POINT_LIFE)
+call('SADD', POINTS, ARGV[5])
+call('SADD', liveKey(ARGV[5]), ARGV[4])
+call('PEXPIRE', liveKey(ARGV[5]), POINT_LIFE)
 `
 
 /** ARGV: peer, point, 1 if it is gone. */
 export const LEAVE = String.raw`
-local peer, point, isGone = ARGV[3], ARGV[4], ARGV[5] == '1'
+local peer, point, isGone = ARGV[4], ARGV[5], ARGV[6] == '1'
 local found = {}
 call('SREM', liveKey(point), peer)
 
@@ -382,7 +390,7 @@ return answer(found, status())
 
 /** ARGV: points that have stopped. */
 export const STOP = String.raw`
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   call('SREM', POINTS, ARGV[i])
   call('UNLINK', liveKey(ARGV[i]))
 end
@@ -392,7 +400,7 @@ return { status() }
 
 /** ARGV: limit, points that are there. */
 export const EXPIRE = String.raw`
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   call('PEXPIRE', liveKey(ARGV[i]), POINT_LIFE)
 end
 
@@ -402,7 +410,7 @@ for _, point in ipairs(call('SMEMBERS', POINTS)) do
   end
 end
 
-local limit = math.min(tonumber(ARGV[3]), MAX_EXPIRED)
+local limit = math.min(tonumber(ARGV[4]), MAX_EXPIRED)
 local found = call('LPOP', EXPIRED, limit) or {}
 
 if #found < limit then

@@ -128,10 +128,10 @@ end
 local function put (id, it, previous)
   local inNamespace, inAll = listKeys(it)
   local scope = 'in:' .. it.namespace
-  local sequence = nextSequence()
+  last = nextSequence()
   it.expires = now + it.ttl
-  it.packed = struct.pack('>dd', sequence, it.expires) .. it.body
-  id = id or struct.pack('>d', sequence)
+  it.packed = struct.pack('>dd', last, it.expires) .. it.body
+  id = id or struct.pack('>d', last)
 
   if previous and previous.forms ~= it.forms then
     local inOther, inAllOther = listKeys(previous)
@@ -140,8 +140,8 @@ local function put (id, it, previous)
   end
 
   call('HSET', REGISTRATIONS, id, it.packed)
-  call('ZADD', inNamespace, sequence, id)
-  call('ZADD', inAll, sequence, id)
+  call('ZADD', inNamespace, last, id)
+  call('ZADD', inAll, last, id)
   call('ZADD', EXPIRY, it.expires, id)
   bytes = bytes + it.weight
 

@@ -1,3 +1,6 @@
+/** Of the layout below; another one is not touched. Where there are several partitions, their number follows. */
+export const FORM = '1'
+
 /**
  * What every script begins with: the time, the state of the store, how a registration is read.
  *
@@ -6,7 +9,7 @@
  *
  * | key | type | |
  * |---|---|---|
- * | `{prefix}` | hash | the form of all this, the numbers of this life, what is counted |
+ * | `{prefix}`, or `{prefix:2}` of the second partition | hash | the form of all this, the numbers of this life, what is counted |
  * | `…:registrations` | hash | by id, registrations as they are packed (registration.ts) |
  * | `…:in:FORMS:NAMESPACE` | sorted set | ids by sequence, for each combination of forms of a record |
  * | `…:all:FORMS` | sorted set | the same of all namespaces |
@@ -14,6 +17,7 @@
  * | `…:expiry` | sorted set | ids by the moment of expiry |
  * | `…:expired` | list | expired registrations that had to go before `expire` returned them |
  * | `…:payers` | hash | by namespace, when it came and the network that it counts for |
+ * | `…:claims:PEER` | hash | by namespace, what of its limit a peer takes in all partitions (claims.ts) |
  * | `…:points` | set | points at which somebody is live |
  * | `…:live:POINT` | set | the peers that are live there; it ends by itself when nothing is heard of the point |
  * | `…:shares:SCOPE`, `…:weights:PATH␀SCOPE` | sorted sets | who holds what of a limit (shares.ts) |
@@ -26,16 +30,21 @@ local call = redis.call
 local base = KEYS[1]
 local caller = ARGV[2]
 
+-- Of a partition: how many there are, which it is, and where the numbers of all of them begin. Empty where there are none.
+local shape = ARGV[3]
+
 local REGISTRATIONS, EXPIRY, EXPIRED, PAYERS = base .. ':registrations', base .. ':expiry', base .. ':expired', base .. ':payers'
 
 -- what a registration takes beside its records, in bytes
 local REGISTRATION_BYTES = 830
 
--- of this layout; another one is not touched
-local FORM = '1'
+local FORM = '${FORM}'
 
 -- a sequence number for each 20 microseconds, which is less than a registration takes
 local MICROSECONDS = 20
+
+-- when the numbers of partitions begin: of all at the same moment, so that they are in one order
+local EPOCH = 1767225600000000
 
 local time = call('TIME')
 local micros = time[1] * 1000000 + time[2]
@@ -43,27 +52,35 @@ local micros = time[1] * 1000000 + time[2]
 -- the clock of the server, for those of the points may differ
 local now = ARGV[1] == '' and math.floor(micros / 1000) or tonumber(ARGV[1])
 
+local wanted, step, place, number = FORM, 1
+
+if shape ~= '' then
+  step, place, number = string.match(shape, '(%d+)/(%d+)/(%d+)')
+  wanted, step = FORM .. '/' .. step, tonumber(step)
+end
+
 local form, origin, began, last, bytes, peers = unpack(call('HMGET', base, 'form', 'origin', 'began', 'last', 'bytes', 'peers'))
 
-if form and form ~= FORM then
-  return redis.error_reply('RENDEZVOUSFORM the prefix is used by another version')
+if form and form ~= wanted then
+  return redis.error_reply('RENDEZVOUSFORM ' .. form)
 end
 
 if form then
   origin, began, last, bytes, peers = tonumber(origin), tonumber(began), tonumber(last), tonumber(bytes), tonumber(peers)
 else
-  -- there is nothing, or no longer: a new life begins at a number of 52 bits that nobody has had
-  origin = tonumber(string.sub(redis.sha1hex(base .. time[1] .. '.' .. time[2]), 1, 13), 16)
+  -- There is nothing, or no longer: a new life begins, at a number of 52 bits that nobody has had. Of a partition it is
+  -- later than all of a life before, because it is the clock's.
+  origin = step == 1 and tonumber(string.sub(redis.sha1hex(base .. time[1] .. '.' .. time[2]), 1, 13), 16) or
+    number + place + math.floor((micros - EPOCH) / MICROSECONDS) * step
   began, last, bytes, peers = micros, origin, 0, 0
-  call('HSET', base, 'form', FORM, 'origin', origin, 'began', began, 'last', last, 'bytes', bytes, 'peers', peers)
+  call('HSET', base, 'form', wanted, 'origin', origin, 'began', began, 'last', last, 'bytes', bytes, 'peers', peers)
 end
 
--- A replica that takes over may not know the latest numbers. By the clock it gives out none of them again, which
--- would hide a registration from who holds a cursor.
+-- What comes next has this number, or a higher one. A replica that takes over may not know the latest numbers. By the
+-- clock it gives out none of them again, which would hide a registration from who holds a cursor. Partitions take
+-- turns, so that no two have the same.
 local function nextSequence ()
-  last = math.max(last + 1, origin + math.floor((micros - began) / MICROSECONDS))
-
-  return last
+  return math.max(last + step, origin + math.floor((micros - began) / MICROSECONDS) * step)
 end
 
 local function read (packed)
@@ -87,6 +104,9 @@ end
 -- by namespace, the peers that are gone there
 local changes = {}
 
+-- namespace and peer of each registration that has made room
+local displaced = {}
+
 -- what is known of the store after each answer, and what has changed with it
 local function status ()
   local told = {}
@@ -101,7 +121,7 @@ local function status ()
     told[#told + 1] = change
   end
 
-  local changed = #told > 0 and cjson.encode({ caller, told }) or ''
+  local changed = #told > 0 and cjson.encode({ caller, told, #displaced > 0 and displaced or nil }) or ''
 
   if #told > 0 then
     call('HSET', base, 'last', last, 'bytes', bytes, 'peers', peers)
