@@ -132,5 +132,25 @@ describe('a store in a cluster of three primaries and three replicas', () => {
       await expect.poll(() => called.size, { timeout: 10_000 }).toBe(NAMESPACES.length)
       await Promise.all([one.stop?.(), two.stop?.()])
     }, 120_000)
+
+    it.each([['a primary and its replica', 2], ['all nodes', 6]])('goes on by itself when %s were away for a while', async (_, count) => {
+      const errors: Error[] = []
+      const store = valkeyStore({ client: cluster.client(), prefix: `${count} away`, partitions, timeout: 500, onError: err => { errors.push(err) } })
+      await store.start?.()
+      const servers = (count === 2 ? await cluster.nodesOf(`${count} away`) : cluster.servers).filter(({ isRunning }) => isRunning)
+      await Promise.all(servers.map(async server => server.stop('SIGKILL')))
+      const all = async (when: string): Promise<number> => (await Promise.allSettled(NAMESPACES.map(async namespace => register(store, when, namespace)))).filter(({ status }) => status === 'fulfilled').length
+      expect(await all('meanwhile')).toBeLessThan(NAMESPACES.length)
+      expect(store.isBehind).toBe(true)
+      // it is given up, and made anew, more than once
+      await expect.poll(async () => {
+        await all('meanwhile')
+
+        return errors.length
+      }, { timeout: 30_000, interval: 500 }).toBeGreaterThan(20)
+      await Promise.all(servers.map(async server => server.start()))
+      await expect.poll(async () => all('after'), { timeout: 30_000 }).toBe(NAMESPACES.length)
+      await store.stop?.()
+    }, 120_000)
   }))
 })
