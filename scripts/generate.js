@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** By schema: the file that it generates. */
-const MESSAGES = { rendezvous: 'message', watch: 'watch' }
+const MESSAGES = { rendezvous: 'message', watch: 'watch', membership: 'membership' }
 
 const isCheck = process.argv.includes('--check')
 const directory = mkdtempSync(join(tmpdir(), 'generated-'))

@@ -10,6 +10,12 @@ export interface KeepAliveInit {
   refreshBuffer: number
   /** Numbers from 0 to 1, as Math.random gives them. */
   random: () => number
+  /**
+   * Whether trying the same request again is pointless.
+   *
+   * @default by the status that the point answered with
+   */
+  isPermanent?: (error: unknown) => boolean
 }
 
 /** Something to ask a point; what comes of it is to be told. */
@@ -328,7 +334,7 @@ export class KeepAlive {
     kept.doubt = undefined
 
     if (kept.next.is === 'due') {
-      kept.next = !autoRefresh || isPermanent(error) ? { is: 'ended' } : dueAt('register', now + retryDelay(++kept.endings, random()))
+      kept.next = !autoRefresh || this.#isPermanent(error) ? { is: 'ended' } : dueAt('register', now + retryDelay(++kept.endings, random()))
     }
 
     const { next } = kept
@@ -466,8 +472,12 @@ export class KeepAlive {
     return ask
   }
 
+  #isPermanent (error: Error): boolean {
+    return this.#init.isPermanent?.(error) ?? isPermanent(error)
+  }
+
   #afterFailure ({ isReturn, kept }: Ask, error: Error, now: number): Next {
-    if (!this.#init.autoRefresh || isPermanent(error)) {
+    if (!this.#init.autoRefresh || this.#isPermanent(error)) {
       return { is: 'ended' }
     }
 

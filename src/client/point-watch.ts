@@ -2,13 +2,14 @@ import { ProtocolError, StreamResetError } from '@libp2p/interface'
 import * as lp from 'it-length-prefixed'
 import { pEvent } from 'p-event'
 import { MAX_RESPONSE_SIZE } from '../protocol/constants.ts'
-import { errorFromStatus, Status } from '../protocol/errors.ts'
+import { errorFromStatus, NotAuthorizedError, RendezvousError, Status } from '../protocol/errors.ts'
 import { WatchEvent, WatchRequest } from '../protocol/watch.ts'
 import { Deadline } from './deadline.ts'
 import { BROKEN_MESSAGE, readMessages } from './read-messages.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Trust } from './trust.ts'
-import type { RendezvousError, ErrorStatus } from '../protocol/errors.ts'
+import type { ErrorStatus } from '../protocol/errors.ts'
+import type { Tokens } from './tokens.ts'
 import type { Logger, PeerId, Stream } from '@libp2p/interface'
 import type { Message } from '../protocol/message.ts'
 
@@ -48,6 +49,8 @@ export interface PointWatchInit {
   open: (signal: AbortSignal) => Promise<Stream>
   /** Milliseconds that opening, and an answer, may take. */
   timeout: number
+  /** What is shown to the point. */
+  tokens: Pick<Tokens, 'get' | 'refused' | 'isPermanent'>
   mark: () => number
   cookieOf: (namespace: string) => Uint8Array | undefined
   keepCookie: (namespace: string, cookie: Uint8Array | undefined) => void
@@ -82,12 +85,14 @@ export class PointWatch {
   #registered: Set<string> | undefined
   /** Whether the point has ever said what is registered there since it was last found to speak the protocol. */
   #saysRegistered = false
+  /** The token that it was shown last. */
+  #shown: string | undefined
   #changed = Promise.withResolvers<void>()
 
   constructor (point: PeerId, init: PointWatchInit) {
     this.point = point
     this.#init = init
-    this.#subscriptions = new Subscriptions({ random: Math.random, mark: init.mark, cookieOf: init.cookieOf })
+    this.#subscriptions = new Subscriptions({ random: Math.random, mark: init.mark, cookieOf: init.cookieOf, isPermanent: error => init.tokens.isPermanent(error) })
   }
 
   get wakeAt (): number {
@@ -130,7 +135,7 @@ export class PointWatch {
       switch (step.do) {
         case 'open': this.#serve().catch(err => { this.#init.log.error('could not watch at %p - %e', this.point, err) }); break
         case 'close': this.#close(); break
-        default: this.#send(step.request)
+        default: this.#request(step.request)
       }
     }
 
@@ -323,6 +328,8 @@ export class PointWatch {
 
       if (error.name === 'InvalidCookieError') {
         keepCookie(namespace, undefined)
+      } else if (error instanceof NotAuthorizedError) {
+        this.#init.tokens.refused(this.#shown)
       }
 
       this.#subscriptions.updated(subscription, { error }, performance.now())
@@ -373,6 +380,41 @@ export class PointWatch {
     const reason = status === WatchEvent.ResponseStatus.OK ? Status.E_UNAVAILABLE : Status[status]
 
     return errorFromStatus(reason as ErrorStatus, statusText, { point: this.point, namespace })
+  }
+
+  /** A subscription goes out with the token of this node, once there is one. */
+  #request (request: WatchRequest): void {
+    const { subscribe } = request
+    const token = subscribe == null ? undefined : this.#init.tokens.get()
+
+    if (subscribe == null || token == null) {
+      this.#send(request)
+    } else if (typeof token === 'string') {
+      this.#send({ subscribe: { ...subscribe, token } })
+      this.#shown = token
+    } else {
+      this.#awaitToken(subscribe, token).catch(err => { this.#init.log.error('could not subscribe at %p - %e', this.point, err) })
+    }
+  }
+
+  async #awaitToken (subscribe: WatchRequest.Subscribe, token: Promise<string | undefined>): Promise<void> {
+    const subscription = this.#subscriptions.find(subscribe.id as number)
+    const result = await token.catch((err: Error) => err)
+
+    // unless it is not wanted any longer, or the stream has ended
+    if (subscription == null || this.#subscriptions.find(subscribe.id as number) !== subscription) {
+      return
+    }
+
+    if (result instanceof Error) {
+      this.#init.log('there is no token to watch "%s" at %p with - %e', subscription.namespace, this.point, result)
+      this.#subscriptions.updated(subscription, { error: new RendezvousError('There is no token') }, performance.now())
+      this.#tellChanged()
+      this.run()
+    } else {
+      this.#send({ subscribe: { ...subscribe, ...(result == null ? {} : { token: result }) } })
+      this.#shown = result
+    }
   }
 
   #send (request: WatchRequest): void {

@@ -4,8 +4,10 @@ import { NoPointsError } from '../protocol/errors.ts'
 import { parsePoint, peerIdOf } from './point-like.ts'
 import { RemotePoint } from './remote-point.ts'
 import { Session } from './session.ts'
+import { NO_TOKENS } from './tokens.ts'
 import type { PointLike, RendezvousClientComponents, RendezvousClientInit } from './types.ts'
 import type { ClientSettings } from './settings.ts'
+import type { Tokens } from './tokens.ts'
 import type { Connection, IdentifyResult, Logger, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -57,6 +59,7 @@ export class Points {
   readonly #components: RendezvousClientComponents
   readonly #settings: ClientSettings
   readonly #streamOptions: Pick<RendezvousClientInit, 'maxOutboundStreams' | 'runOnLimitedConnection'>
+  readonly #tokens: Tokens
   readonly #listeners: PointListeners
   readonly #log: Logger
   readonly #known = new Map<string, Known>()
@@ -67,10 +70,11 @@ export class Points {
     }
   }
 
-  constructor (components: RendezvousClientComponents, settings: ClientSettings, init: RendezvousClientInit, listeners: PointListeners, log: Logger) {
+  constructor (components: RendezvousClientComponents, settings: ClientSettings, init: RendezvousClientInit, listeners: PointListeners, log: Logger, tokens: Tokens = NO_TOKENS) {
     this.#components = components
     this.#log = log
     this.#settings = settings
+    this.#tokens = tokens
     this.#listeners = listeners
     this.#streamOptions = {
       ...(init.maxOutboundStreams == null ? {} : { maxOutboundStreams: init.maxOutboundStreams }),
@@ -289,7 +293,7 @@ export class Points {
       // those that speak the watch protocol are points of this package
       const readsBoth = (): boolean | undefined => this.#settings.bothForms ? this.#known.get(key)?.speaksWatch : false
       known = {
-        point: new RemotePoint(peerId, this.#session(peerId, addresses), readsBoth, this.#log),
+        point: new RemotePoint(peerId, this.#session(peerId, addresses), readsBoth, this.#log, this.#tokens),
         addresses,
         isConfigured: false,
         isConnected: false,

@@ -27,6 +27,8 @@ export interface RegistrationsInit {
   refreshBuffer: number
   /** Milliseconds that a request may take. */
   timeout: number
+  /** Whether trying the same request again is pointless. */
+  isPermanent: (error: unknown) => boolean
   log: Logger
   onGranted: (registration: Registration) => void
   onFailed: (failure: RegistrationFailedDetail) => void

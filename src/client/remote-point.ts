@@ -1,9 +1,11 @@
 import { ProtocolError } from '@libp2p/interface'
-import { errorFromStatus, InvalidCookieError, InvalidNamespaceError, RendezvousError, Status } from '../protocol/errors.ts'
+import { errorFromStatus, InvalidCookieError, InvalidNamespaceError, NotAuthorizedError, RendezvousError, Status } from '../protocol/errors.ts'
 import { Message } from '../protocol/message.ts'
 import { fromWireTtl, toWireTtl } from '../protocol/ttl.ts'
+import { NO_TOKENS } from './tokens.ts'
 import type { SealedRecord } from './own-record.ts'
 import type { Session, Turn } from './session.ts'
+import type { Tokens } from './tokens.ts'
 import type { Logger, PeerId } from '@libp2p/interface'
 
 /** Cookies longer than this are not kept: eight bytes and a namespace are usual. */
@@ -22,6 +24,7 @@ const READ_BY_ALL = 3_800
 type Form = 'own' | 'other'
 
 type RegisteredRecords = Pick<Message.Register, 'signedPeerRecord' | 'otherSignedPeerRecord'>
+type Shown = string | undefined
 
 /** A page as the point sent it: nothing in it is verified. */
 export interface UnverifiedPage {
@@ -39,18 +42,21 @@ export class RemotePoint {
   #form: Form = 'own'
   readonly #readsBoth: () => boolean | undefined
   readonly #log: Logger
+  readonly #tokens: Pick<Tokens, 'get' | 'isKept' | 'refused'>
   /** The last cookie that it gave for each namespace that this node asked it to register. */
   readonly #cookies = new Map<string, Uint8Array | undefined>()
 
   /**
    * @param readsBoth - whether the point takes a record in both forms at once (docs/extensions.md); undefined
    * while it has not said what it speaks
+   * @param tokens - what is shown to it
    */
-  constructor (peerId: PeerId, session: Session, readsBoth: () => boolean | undefined, log: Logger) {
+  constructor (peerId: PeerId, session: Session, readsBoth: () => boolean | undefined, log: Logger, tokens: Pick<Tokens, 'get' | 'isKept' | 'refused'> = NO_TOKENS) {
     this.peerId = peerId
     this.#session = session
     this.#readsBoth = readsBoth
     this.#log = log
+    this.#tokens = tokens
   }
 
   /** Whether nothing is being asked of it. */
@@ -77,19 +83,19 @@ export class RemotePoint {
   async register (namespace: string, record: SealedRecord, ttl: number, signal?: AbortSignal): Promise<number> {
     this.#cookies.set(namespace, this.#cookies.get(namespace))
 
-    return this.#session.step(async turn => {
+    return this.#session.step(async turn => this.#shown(turn, async token => {
       const form = this.#form
       const second = otherOf(form)
 
       try {
-        return await this.#register(turn, namespace, await this.#records(record, form), ttl)
+        return await this.#register(turn, namespace, await this.#records(record, form, token), token, ttl)
       } catch (err: any) {
         if (!UNREADABLE.has(err.name)) {
           throw err
         }
 
         this.#log('point %p cannot read the record for "%s" (%s): it is sent in the other form', this.peerId, namespace, err.message)
-        const granted = await this.#register(turn, namespace, { signedPeerRecord: await inForm(record, second) }, ttl).catch(later => {
+        const granted = await this.#register(turn, namespace, { signedPeerRecord: await inForm(record, second) }, token, ttl).catch(later => {
           // only an answer to the second says more than what became of the first
           throw later instanceof RendezvousError && later.status !== Status.E_INVALID_SIGNED_PEER_RECORD ? later : err
         })
@@ -97,11 +103,11 @@ export class RemotePoint {
 
         return granted
       }
-    }, signal)
+    }), signal)
   }
 
   /** What is sent of the record: in the given form, and beside it in the other where the point may take both. */
-  async #records (record: SealedRecord, form: Form): Promise<RegisteredRecords> {
+  async #records (record: SealedRecord, form: Form, token: Shown): Promise<RegisteredRecords> {
     const readsBoth = this.#readsBoth()
     const signedPeerRecord = await inForm(record, form)
 
@@ -110,16 +116,16 @@ export class RemotePoint {
     }
 
     const otherSignedPeerRecord = await inForm(record, otherOf(form))
-    const isReadByAll = signedPeerRecord.byteLength + otherSignedPeerRecord.byteLength <= READ_BY_ALL
+    const isReadByAll = signedPeerRecord.byteLength + otherSignedPeerRecord.byteLength + (token?.length ?? 0) <= READ_BY_ALL
 
     return { signedPeerRecord, ...(readsBoth === true || isReadByAll ? { otherSignedPeerRecord } : {}) }
   }
 
-  async #register (turn: Turn, namespace: string, records: RegisteredRecords, ttl: number): Promise<number> {
+  async #register (turn: Turn, namespace: string, records: RegisteredRecords, token: Shown, ttl: number): Promise<number> {
     this.#log('asking %p to register "%s" for %d s', this.peerId, namespace, ttl / 1_000)
     const { registerResponse } = await this.#request(turn, {
       type: Message.MessageType.REGISTER,
-      register: { ns: namespace, ttl: toWireTtl(ttl), ...records }
+      register: { ns: namespace, ttl: toWireTtl(ttl), ...records, ...(token == null ? {} : { token }) }
     }, Message.MessageType.REGISTER_RESPONSE, 0)
 
     this.#checkStatus(registerResponse, namespace)
@@ -185,19 +191,23 @@ export class RemotePoint {
 
   async #discover (namespace: string | undefined, limit: number, cookie: Uint8Array | undefined, signal?: AbortSignal, sample = false): Promise<UnverifiedPage> {
     this.#log('asking %p for %d of "%s" %s', this.peerId, limit, namespace ?? '', cookie == null ? 'from the beginning' : 'after a cookie')
-    const { discoverResponse } = await this.#session.step(async turn => this.#request(turn, {
-      type: Message.MessageType.DISCOVER,
-      discover: {
-        limit: BigInt(limit),
-        bothForms: true,
-        ...(namespace == null ? {} : { ns: namespace }),
-        ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> }),
-        ...(sample ? { sample } : {})
-      }
-    }, Message.MessageType.DISCOVER_RESPONSE, limit), signal)
+    const discoverResponse = await this.#session.step(async turn => this.#shown(turn, async token => {
+      const { discoverResponse } = await this.#request(turn, {
+        type: Message.MessageType.DISCOVER,
+        discover: {
+          limit: BigInt(limit),
+          bothForms: true,
+          ...(namespace == null ? {} : { ns: namespace }),
+          ...(cookie == null ? {} : { cookie: cookie as Uint8Array<ArrayBuffer> }),
+          ...(sample ? { sample } : {}),
+          ...(token == null ? {} : { token })
+        }
+      }, Message.MessageType.DISCOVER_RESPONSE, limit)
 
-    this.#checkStatus(discoverResponse, namespace)
+      this.#checkStatus(discoverResponse, namespace)
 
+      return discoverResponse
+    }), signal)
     const next = discoverResponse?.cookie
     const page = {
       registrations: discoverResponse?.registrations ?? [],
@@ -212,6 +222,30 @@ export class RemotePoint {
     this.#log('%p listed %d of "%s"', this.peerId, page.registrations.length, namespace ?? '')
 
     return page
+  }
+
+  /** Asks with the token that there is, and with another where that was kept from before and is refused. */
+  async #shown <T> (turn: Turn, ask: (token: Shown) => Promise<T>): Promise<T> {
+    const token = this.#tokens.get()
+    const isKept = this.#tokens.isKept(token instanceof Promise ? undefined : token)
+    const shown = token instanceof Promise ? await turn.wait(token) : token
+
+    try {
+      return await ask(shown)
+    } catch (err) {
+      if (!(err instanceof NotAuthorizedError)) {
+        throw err
+      }
+
+      this.#tokens.refused(shown)
+      const other = isKept ? await turn.wait(Promise.resolve(this.#tokens.get())) : shown
+
+      if (other === shown) {
+        throw err
+      }
+
+      return ask(other)
+    }
   }
 
   /**

@@ -9,6 +9,7 @@ import { PAGE_SIZE } from './pages.ts'
 import { Points } from './points.ts'
 import { Registrations } from './registrations.ts'
 import { checkDuration, checkLimit, clientSettings } from './settings.ts'
+import { Tokens } from './tokens.ts'
 import { Watches } from './watches.ts'
 import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions, PointOptions, RegisterOptions, Registration, RendezvousClientComponents, RendezvousClientEvents, RendezvousClientInit, RendezvousClient as RendezvousClientInterface } from './types.ts'
 import type { ClientEvent } from './metrics.ts'
@@ -49,6 +50,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#log = components.logger.forComponent('libp2p:rendezvous:client')
     this.protocol = this.#settings.protocol
 
+    const tokens = new Tokens(init.token, this.#settings.timeout)
     this.#points = new Points(components, this.#settings, init, {
       onConnect: (point, isDefault) => {
         this.#watches.onConnect(point)
@@ -63,7 +65,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       onWatchable: point => { this.#watches.onConnect(point) },
       isKept: point => this.#registrations.returnsTo(point),
       isFollowed: point => this.#discovery.follows(point)
-    }, this.#log)
+    }, this.#log, tokens)
     this.#watches = new Watches({
       timeout: this.#settings.timeout,
       listener: () => this.#discovery,
@@ -72,11 +74,13 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       wantedAt: point => this.#wantedAt(point),
       onRegistered: (point, namespaces, askedAgo) => { this.#registrations.onRegistered(point, namespaces, askedAgo) },
       onEnded: (point, namespace, error) => this.#registrations.onEnded(point, namespace, error),
+      tokens,
       onResult: result => { this.#metrics.watched(result) },
       log: this.#log
     })
     this.#registrations = new Registrations({
       ...this.#settings,
+      isPermanent: error => tokens.isPermanent(error),
       points: this.#points,
       watches: this.#watches,
       record: new OwnRecord(components, this.#settings.addressFilter, this.#settings.recordDomain),

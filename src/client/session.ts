@@ -34,6 +34,8 @@ export interface Turn {
    * then. One that leaves the stream open is given a moment.
    */
   tell: (message: Uint8Array) => Promise<void>
+  /** Waits for something else, no longer than the step may take. */
+  wait: <T>(work: Promise<T>) => Promise<T>
   /** Ends the stream: what follows on it cannot be trusted. The next request opens another. */
   reset: () => void
 }
@@ -136,6 +138,7 @@ export class Session {
         await stream.close({ signal })
         await this.#untilTaken(stream, isFresh, deadline)
       }),
+      wait: async work => deadline.race(work),
       reset: () => { this.#drop(this.#channel?.stream, new Error('What the point sends cannot be trusted')) }
     }
   }

@@ -9,7 +9,7 @@ import type { DiscoverFilter, RendezvousClientInit } from './types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A client's init, with every default filled in and every value checked. */
-export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'namespaces' | 'discoverFilter' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
+export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'namespaces' | 'discoverFilter' | 'token' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
   points: Multiaddr[]
   discoverFilter: DiscoverFilter | undefined
 }

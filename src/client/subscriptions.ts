@@ -22,6 +22,12 @@ export interface SubscriptionsInit {
   mark: () => number
   /** Where the last listing of a namespace, or the last update, ended at this point. */
   cookieOf: (namespace: string) => Uint8Array | undefined
+  /**
+   * Whether trying the same request again is pointless.
+   *
+   * @default by the status that the point answered with
+   */
+  isPermanent?: (error: unknown) => boolean
 }
 
 /** What is to be done about the stream. */
@@ -322,7 +328,7 @@ export class Subscriptions {
     this.#byId.delete(subscription.id as number)
     this.#forget(subscription)
 
-    if (isPermanent(error)) {
+    if (this.#init.isPermanent?.(error) ?? isPermanent(error)) {
       subscription.at = Infinity
     } else if (error.name === 'InvalidCookieError' && since == null) {
       subscription.anew = true

@@ -127,6 +127,15 @@ export interface RendezvousClientInit {
   timeout?: number
 
   /**
+   * What this node shows to points that are not open to everybody (docs/networks.md): a token, or what gets one. A
+   * function is called again before the token ends, and when a point refuses it; as long as it may give another, a
+   * refusal is not for ever.
+   *
+   * @default none
+   */
+  token?: TokenSource
+
+  /**
    * The protocol to speak, for private networks.
    *
    * @default '/rendezvous/1.0.0'
@@ -147,6 +156,9 @@ export interface RendezvousClientInit {
    */
   runOnLimitedConnection?: boolean
 }
+
+/** A token, or what gets one. */
+export type TokenSource = string | (() => string | Promise<string>)
 
 /**
  * Whether an address of a discovered peer is used.

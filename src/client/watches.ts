@@ -22,7 +22,7 @@ export interface Listener {
   onDistrust: (point: PeerId) => void
 }
 
-export interface WatchesInit extends Pick<PointWatchInit, 'timeout' | 'onResult' | 'log'> {
+export interface WatchesInit extends Pick<PointWatchInit, 'timeout' | 'tokens' | 'onResult' | 'log'> {
   listener: () => Listener
   /**
    * Opens a stream of the watch protocol, dialling the point where need be.
@@ -150,7 +150,7 @@ export class Watches {
       return known
     }
 
-    const { listener, open, onRegistered, onEnded, onResult, timeout, log } = this.#init
+    const { listener, open, onRegistered, onEnded, onResult, timeout, tokens, log } = this.#init
     const watch = new PointWatch(point, {
       open: async signal => open(point, signal),
       mark: () => listener().mark(),
@@ -164,6 +164,7 @@ export class Watches {
       onChange: () => { this.#schedule() },
       onResult,
       timeout,
+      tokens,
       log
     })
     this.#watches.set(key, watch)

@@ -2,8 +2,10 @@ import { Status } from '../protocol/errors.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
 import { decodeCookie } from './cookie.ts'
 import { wait } from './steps.ts'
+import { TOKEN_VERIFIED } from './verification.ts'
 import type { Steps } from './steps.ts'
-import type { Authorize, AuthorizeRequest } from './types.ts'
+import type { Authorization, Authorize, AuthorizeRequest } from './types.ts'
+import type { Account } from './verification.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
 
 /** Ends a request early. The message is for the peer; the cause is for the log of this node. */
@@ -45,22 +47,39 @@ export function checkCookie (bytes: Uint8Array, namespace: string | undefined): 
   return cookie.cursor
 }
 
+/** What is asked of `authorize`, but for the account that a signature is counted on. */
+export type AuthorizeQuestion = Omit<AuthorizeRequest, 'verifying'>
+
 /**
- * @throws {Refusal} unless `authorize` says true
+ * @returns until when it holds, in milliseconds since the epoch
+ * @throws {Refusal} unless `authorize` allows it
  */
-export function * checkAuthorized (authorize: Authorize, request: AuthorizeRequest): Steps<void> {
-  let isAuthorized = false
+export function * checkAuthorized (authorize: Authorize, question: AuthorizeQuestion, account: Account): Steps<number> {
+  let authorization: Authorization = { isAllowed: false }
   let cause: unknown
+  let excess: Refusal | undefined
+
+  const verifying = (): void => {
+    if (!account.hasRoom) {
+      excess = new Refusal(Status.E_UNAVAILABLE, 'this point is sent more tokens than it can verify')
+      throw excess
+    }
+
+    account.spend(TOKEN_VERIFIED)
+  }
 
   try {
-    isAuthorized = yield * wait(authorize(request), request.signal)
+    const answer = yield * wait(authorize({ ...question, verifying }), question.signal)
+    authorization = typeof answer === 'object' ? answer : { isAllowed: answer }
   } catch (err) {
     cause = err
   }
 
-  if (isAuthorized !== true) {
-    throw new Refusal(Status.E_NOT_AUTHORIZED, 'this point does not allow it', cause)
+  if (authorization?.isAllowed === true) {
+    return authorization.until ?? Infinity
   }
+
+  throw excess ?? new Refusal(Status.E_NOT_AUTHORIZED, authorization?.reason ?? 'this point does not allow it', cause)
 }
 
 /**

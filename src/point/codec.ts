@@ -7,7 +7,7 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 
 const { MessageType } = Message
 
-const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT, 101: BYTES }
+const REGISTER: Shape = { 1: BYTES, 2: BYTES, 3: VARINT, 101: BYTES, 102: BYTES }
 
 /** The types of proto/rendezvous.proto. */
 export const MESSAGE: Shape = {
@@ -15,7 +15,7 @@ export const MESSAGE: Shape = {
   2: REGISTER,
   3: { 1: SHORT, 2: BYTES, 3: VARINT },
   4: { 1: BYTES },
-  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: SHORT, 102: SHORT },
+  5: { 1: BYTES, 2: VARINT, 3: BYTES, 101: SHORT, 102: SHORT, 103: BYTES },
   6: { 1: [REGISTER], 2: BYTES, 3: SHORT, 4: BYTES }
 }
 
@@ -24,9 +24,9 @@ export const MESSAGE: Shape = {
  * an empty cookie and a limit of zero are what some clients send for none.
  */
 export type Request =
-  | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** The same in the other form. */ otherRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined }
+  | { type: 'register', namespace: string | undefined, signedPeerRecord: Uint8Array | undefined, /** The same in the other form. */ otherRecord: Uint8Array | undefined, /** Seconds. */ ttl: bigint | undefined, /** What shows that the peer may. */ token: string | undefined }
   | { type: 'unregister', /** Undefined for all. */ namespace: string | undefined }
-  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined, /** Whether some are wanted, whichever. */ sample: boolean, /** Whether records of both forms can be read. */ bothForms: boolean }
+  | { type: 'discover', /** Undefined for all. */ namespace: string | undefined, limit: number | undefined, cookie: Uint8Array | undefined, /** Whether some are wanted, whichever. */ sample: boolean, /** Whether records of both forms can be read. */ bothForms: boolean, token: string | undefined }
 
 /**
  * Reads a message that is a request and has the part that its type promises.
@@ -38,9 +38,9 @@ export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   const { type = MessageType.REGISTER, register, unregister, discover } = decodeStrictly(bytes)
 
   if (type === MessageType.REGISTER && register != null) {
-    const { ns, signedPeerRecord, otherSignedPeerRecord, ttl } = register
+    const { ns, signedPeerRecord, otherSignedPeerRecord, ttl, token } = register
 
-    return { type: 'register', namespace: ns, signedPeerRecord, otherRecord: otherSignedPeerRecord?.byteLength === 0 ? undefined : otherSignedPeerRecord, ttl }
+    return { type: 'register', namespace: ns, signedPeerRecord, otherRecord: otherSignedPeerRecord?.byteLength === 0 ? undefined : otherSignedPeerRecord, ttl, token: orNone(token) }
   }
 
   if (type === MessageType.UNREGISTER && unregister != null) {
@@ -48,7 +48,7 @@ export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
   }
 
   if (type === MessageType.DISCOVER && discover != null) {
-    const { ns, limit = 0n, cookie, sample = false, bothForms = false } = discover
+    const { ns, limit = 0n, cookie, sample = false, bothForms = false, token } = discover
 
     return {
       type: 'discover',
@@ -56,11 +56,17 @@ export function decodeRequest (bytes: Uint8Array | Uint8ArrayList): Request {
       limit: limit === 0n ? undefined : Number(limit),
       cookie: cookie?.byteLength === 0 ? undefined : cookie,
       sample,
-      bothForms
+      bothForms,
+      token: orNone(token)
     }
   }
 
   throw new InvalidMessageError(`Not a request that has its part: ${type}`)
+}
+
+/** As with cookies, an empty one is none. */
+export function orNone (token: string | undefined): string | undefined {
+  return token === '' ? undefined : token
 }
 
 /**

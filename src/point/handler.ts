@@ -11,7 +11,9 @@ import { RecordBudget } from './verification.ts'
 import type { Request } from './codec.ts'
 import type { PointSettings } from './settings.ts'
 import type { Steps } from './steps.ts'
-import type { Authorize, AuthorizeRequest, Origin } from './types.ts'
+import type { AuthorizeQuestion } from './checks.ts'
+import type { Account } from './verification.ts'
+import type { Authorize, Origin } from './types.ts'
 import type { ErrorStatus } from '../protocol/errors.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { RecordDomain } from '../protocol/peer-record.ts'
@@ -86,6 +88,11 @@ export class RequestHandler {
     }
   }
 
+  /** What is verified for a request is counted there. */
+  account (connection: Connection, now: number): Account {
+    return this.#budget.open(this.#networkOf(connection), now)
+  }
+
   /** The checks of a registration, the cheap ones first: to verify a signature costs more than all others. */
   * #register (peer: PeerId, request: Register, now: number, { connection, signal }: RequestContext): Steps<Answer> {
     const network = this.#networkOf(connection)
@@ -93,10 +100,12 @@ export class RequestHandler {
 
     try {
       const namespace = checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
-      const ttl = this.#checkTtl(request.ttl)
+      const wanted = this.#checkTtl(request.ttl)
       const opened = this.#records.open(this.#settings.keepBothForms ? request : { ...request, otherRecord: undefined }, peer, account)
-      yield * this.#checkAuthorized({ peer, action: 'register', namespace, connection, signal })
+      const until = yield * this.#checkAuthorized({ peer, action: 'register', namespace, token: request.token, connection, signal }, account)
 
+      // who may be here for a while is not listed for longer
+      const ttl = Math.min(wanted, Math.max(until - now, 1))
       const records = yield * this.#records.certify(opened, account)
       const registration = { namespace, peer: peer.toString(), ...records, network, ttl }
       const result = yield * ask(() => this.#store.register(registration, this.#settings, now), signal)
@@ -165,12 +174,13 @@ export class RequestHandler {
 
   * #discover (peer: PeerId, request: Discover, now: number, { connection, reads, room, signal }: RequestContext): Steps<Answer> {
     const { maxDiscoverLimit, maxNamespaceLength } = this.#settings
+    const account = this.#authorize == null ? undefined : this.account(connection, now)
 
     try {
       const namespace = request.namespace == null ? undefined : checkNamespace(request.namespace, maxNamespaceLength)
       const after = request.cookie == null ? undefined : checkCookie(request.cookie, namespace)
       const limit = Math.min(request.limit ?? maxDiscoverLimit, maxDiscoverLimit)
-      yield * this.#checkAuthorized({ peer, action: 'discover', namespace, connection, signal })
+      yield * this.#checkAuthorized({ peer, action: 'discover', namespace, token: request.token, connection, signal }, account)
 
       const query = { namespace, after, limit, ...(request.sample ? { sample: this.#random } : {}) }
       const form = request.bothForms ? undefined : yield * this.#formFor(query, reads?.(), now, signal)
@@ -178,9 +188,9 @@ export class RequestHandler {
       yield * waitForRoom(room?.(), signal)
       const { response, registrations } = encodeListing(page, namespace, now, { isSample: request.sample, reads: form })
 
-      return { outcome: { type: 'discover:served', namespace, registrations }, response, work: 0 }
+      return { outcome: { type: 'discover:served', namespace, registrations }, response, work: account?.spent ?? 0 }
     } catch (err) {
-      return refuse(request, err)
+      return { ...refuse(request, err), work: account?.spent ?? 0 }
     }
   }
 
@@ -195,10 +205,8 @@ export class RequestHandler {
     return ttl
   }
 
-  * #checkAuthorized (request: AuthorizeRequest): Steps<void> {
-    if (this.#authorize != null) {
-      yield * checkAuthorized(this.#authorize, request)
-    }
+  * #checkAuthorized (question: AuthorizeQuestion, account: Account | undefined): Steps<number> {
+    return this.#authorize == null || account == null ? Infinity : yield * checkAuthorized(this.#authorize, question, account)
   }
 
   /** Waits to know what a peer reads, unless there is nothing to list to anybody. */

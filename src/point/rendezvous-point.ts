@@ -140,7 +140,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         now: () => this.#clock.now,
         reads: connection => this.#readers?.formOf(connection),
         excess: connection => this.#excess(connection, this.#stopping.signal),
-        answered: (peer, bytes) => this.#allowance?.answer(peer, { response: { byteLength: bytes }, work: 0 })
+        answered: (peer, bytes, work = 0) => this.#allowance?.answer(peer, { response: { byteLength: bytes }, work }),
+        account: connection => this.#handler.account(connection, this.#clock.now)
       })
       : undefined
     this.#protocols.set(this.protocol, this.#onStream)

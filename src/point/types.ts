@@ -12,16 +12,36 @@ export interface AuthorizeRequest {
   action: 'register' | 'discover'
   /** Undefined when a peer wants to discover all namespaces. */
   namespace: string | undefined
+  /** What the peer shows for it, as it was sent (docs/networks.md). It is nothing for logs. */
+  token: string | undefined
+  /**
+   * To be called before a signature is verified for this request: it is counted like that of a record.
+   *
+   * @throws when this point has no time for it now; the request is refused with E_UNAVAILABLE then
+   */
+  verifying: () => void
   connection: Connection
   /** Aborts when the answer would come too late, or the peer does not wait for it any more. */
   signal: AbortSignal
+}
+
+/** An answer with its reason, or its end. */
+export interface Authorization {
+  isAllowed: boolean
+  /** Told to a peer that is refused. */
+  reason?: string
+  /**
+   * Until when, in milliseconds since the epoch: no registration lasts longer, and who watches is asked about again
+   * then.
+   */
+  until?: number
 }
 
 /**
  * Decides whether a request is served. Unregistering is always allowed.
  */
 export interface Authorize {
-  (request: AuthorizeRequest): boolean | Promise<boolean>
+  (request: AuthorizeRequest): boolean | Authorization | Promise<boolean | Authorization>
 }
 
 /** Requests that one peer may make. */

@@ -26,6 +26,9 @@ export function verifyingWork (key: PublicKey): number {
   return VERIFIED[key.type] ?? Infinity
 }
 
+/** What it takes to verify a token, which is signed with Ed25519. */
+export const TOKEN_VERIFIED = 5
+
 /** Milliseconds. */
 const WINDOW = 1_000
 
@@ -38,7 +41,7 @@ const MOST = 10_000
  */
 const LITTLE = MOST / 64
 
-/** What is done with the records of one request. */
+/** What is done with the records of one request, and with its token. */
 export interface Account {
   /** Whether the network that it came from may have a record opened and verified. */
   hasRoom: () => boolean

@@ -35,6 +35,9 @@ export const MAX_RESPONSE_SIZE = 1024 * 1024
 /** Bytes of a response that the client accepts: what go-libp2p's points may send. */
 export const MAX_ACCEPTED_RESPONSE_SIZE = 4 * 1024 * 1024
 
+/** Characters of a token (docs/networks.md): with it, a request on a watch stream has at most 4,096 bytes. */
+export const MAX_TOKEN_LENGTH = 2_048
+
 /** How long one request may take. */
 export const REQUEST_TIMEOUT = 10 * SECOND
 

@@ -67,6 +67,7 @@ export namespace Message {
     signedPeerRecord?: Uint8Array<ArrayBuffer>
     ttl?: bigint
     otherSignedPeerRecord?: Uint8Array<ArrayBuffer>
+    token?: string
   }
 
   export namespace Register {
@@ -99,6 +100,11 @@ export namespace Message {
             w.bytes(obj.otherSignedPeerRecord)
           }
 
+          if (obj.token != null) {
+            w.uint32(818)
+            w.string(obj.token)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -125,6 +131,10 @@ export namespace Message {
               }
               case 101: {
                 obj.otherSignedPeerRecord = reader.bytes()
+                break
+              }
+              case 102: {
+                obj.token = reader.string()
                 break
               }
               default: {
@@ -170,6 +180,13 @@ export namespace Message {
                 }
                 break
               }
+              case 102: {
+                yield {
+                  field: `${prefix}.token`,
+                  value: reader.string()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -202,6 +219,11 @@ export namespace Message {
       value: Uint8Array<ArrayBuffer>
     }
 
+    export interface RegisterTokenFieldEvent {
+      field: '$.token'
+      value: string
+    }
+
     export function encode (obj: Partial<Register>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Register.codec())
     }
@@ -210,7 +232,7 @@ export namespace Message {
       return decodeMessage(buf, Register.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Register>): Generator<RegisterNsFieldEvent | RegisterSignedPeerRecordFieldEvent | RegisterTtlFieldEvent | RegisterOtherSignedPeerRecordFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Register>): Generator<RegisterNsFieldEvent | RegisterSignedPeerRecordFieldEvent | RegisterTtlFieldEvent | RegisterOtherSignedPeerRecordFieldEvent | RegisterTokenFieldEvent> {
       return streamMessage(buf, Register.codec(), opts)
     }
   }
@@ -439,6 +461,7 @@ export namespace Message {
     cookie?: Uint8Array<ArrayBuffer>
     sample?: boolean
     bothForms?: boolean
+    token?: string
   }
 
   export namespace Discover {
@@ -476,6 +499,11 @@ export namespace Message {
             w.bool(obj.bothForms)
           }
 
+          if (obj.token != null) {
+            w.uint32(826)
+            w.string(obj.token)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -506,6 +534,10 @@ export namespace Message {
               }
               case 102: {
                 obj.bothForms = reader.bool()
+                break
+              }
+              case 103: {
+                obj.token = reader.string()
                 break
               }
               default: {
@@ -558,6 +590,13 @@ export namespace Message {
                 }
                 break
               }
+              case 103: {
+                yield {
+                  field: `${prefix}.token`,
+                  value: reader.string()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -595,6 +634,11 @@ export namespace Message {
       value: boolean
     }
 
+    export interface DiscoverTokenFieldEvent {
+      field: '$.token'
+      value: string
+    }
+
     export function encode (obj: Partial<Discover>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Discover.codec())
     }
@@ -603,7 +647,7 @@ export namespace Message {
       return decodeMessage(buf, Discover.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Discover>): Generator<DiscoverNsFieldEvent | DiscoverLimitFieldEvent | DiscoverCookieFieldEvent | DiscoverSampleFieldEvent | DiscoverBothFormsFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Discover>): Generator<DiscoverNsFieldEvent | DiscoverLimitFieldEvent | DiscoverCookieFieldEvent | DiscoverSampleFieldEvent | DiscoverBothFormsFieldEvent | DiscoverTokenFieldEvent> {
       return streamMessage(buf, Discover.codec(), opts)
     }
   }
@@ -777,6 +821,12 @@ export namespace Message {
       index: number
     }
 
+    export interface DiscoverResponseRegistrationsTokenFieldEvent {
+      field: '$.registrations[].token'
+      value: string
+      index: number
+    }
+
     export interface DiscoverResponseCookieFieldEvent {
       field: '$.cookie'
       value: Uint8Array<ArrayBuffer>
@@ -800,7 +850,7 @@ export namespace Message {
       return decodeMessage(buf, DiscoverResponse.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<DiscoverResponse>): Generator<DiscoverResponseRegistrationsNsFieldEvent | DiscoverResponseRegistrationsSignedPeerRecordFieldEvent | DiscoverResponseRegistrationsTtlFieldEvent | DiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | DiscoverResponseCookieFieldEvent | DiscoverResponseStatusFieldEvent | DiscoverResponseStatusTextFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<DiscoverResponse>): Generator<DiscoverResponseRegistrationsNsFieldEvent | DiscoverResponseRegistrationsSignedPeerRecordFieldEvent | DiscoverResponseRegistrationsTtlFieldEvent | DiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | DiscoverResponseRegistrationsTokenFieldEvent | DiscoverResponseCookieFieldEvent | DiscoverResponseStatusFieldEvent | DiscoverResponseStatusTextFieldEvent> {
       return streamMessage(buf, DiscoverResponse.codec(), opts)
     }
   }
@@ -984,6 +1034,11 @@ export namespace Message {
     value: Uint8Array<ArrayBuffer>
   }
 
+  export interface MessageRegisterTokenFieldEvent {
+    field: '$.register.token'
+    value: string
+  }
+
   export interface MessageRegisterResponseStatusFieldEvent {
     field: '$.registerResponse.status'
     value: Message.ResponseStatus
@@ -1029,6 +1084,11 @@ export namespace Message {
     value: boolean
   }
 
+  export interface MessageDiscoverTokenFieldEvent {
+    field: '$.discover.token'
+    value: string
+  }
+
   export interface MessageDiscoverResponseRegistrationsNsFieldEvent {
     field: '$.discoverResponse.registrations[].ns'
     value: string
@@ -1050,6 +1110,12 @@ export namespace Message {
   export interface MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent {
     field: '$.discoverResponse.registrations[].otherSignedPeerRecord'
     value: Uint8Array<ArrayBuffer>
+    index: number
+  }
+
+  export interface MessageDiscoverResponseRegistrationsTokenFieldEvent {
+    field: '$.discoverResponse.registrations[].token'
+    value: string
     index: number
   }
 
@@ -1076,7 +1142,7 @@ export namespace Message {
     return decodeMessage(buf, Message.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterOtherSignedPeerRecordFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverBothFormsFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Message>): Generator<MessageTypeFieldEvent | MessageRegisterNsFieldEvent | MessageRegisterSignedPeerRecordFieldEvent | MessageRegisterTtlFieldEvent | MessageRegisterOtherSignedPeerRecordFieldEvent | MessageRegisterTokenFieldEvent | MessageRegisterResponseStatusFieldEvent | MessageRegisterResponseStatusTextFieldEvent | MessageRegisterResponseTtlFieldEvent | MessageUnregisterNsFieldEvent | MessageDiscoverNsFieldEvent | MessageDiscoverLimitFieldEvent | MessageDiscoverCookieFieldEvent | MessageDiscoverSampleFieldEvent | MessageDiscoverBothFormsFieldEvent | MessageDiscoverTokenFieldEvent | MessageDiscoverResponseRegistrationsNsFieldEvent | MessageDiscoverResponseRegistrationsSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTtlFieldEvent | MessageDiscoverResponseRegistrationsOtherSignedPeerRecordFieldEvent | MessageDiscoverResponseRegistrationsTokenFieldEvent | MessageDiscoverResponseCookieFieldEvent | MessageDiscoverResponseStatusFieldEvent | MessageDiscoverResponseStatusTextFieldEvent> {
     return streamMessage(buf, Message.codec(), opts)
   }
 }

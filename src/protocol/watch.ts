@@ -14,6 +14,7 @@ export namespace WatchRequest {
     ns?: string
     cookie?: Uint8Array<ArrayBuffer>
     bothForms?: boolean
+    token?: string
   }
 
   export namespace Subscribe {
@@ -46,6 +47,11 @@ export namespace WatchRequest {
             w.bool(obj.bothForms)
           }
 
+          if (obj.token != null) {
+            w.uint32(42)
+            w.string(obj.token)
+          }
+
           if (opts.lengthDelimited !== false) {
             w.ldelim()
           }
@@ -72,6 +78,10 @@ export namespace WatchRequest {
               }
               case 4: {
                 obj.bothForms = reader.bool()
+                break
+              }
+              case 5: {
+                obj.token = reader.string()
                 break
               }
               default: {
@@ -117,6 +127,13 @@ export namespace WatchRequest {
                 }
                 break
               }
+              case 5: {
+                yield {
+                  field: `${prefix}.token`,
+                  value: reader.string()
+                }
+                break
+              }
               default: {
                 reader.skipType(tag & 7)
                 break
@@ -149,6 +166,11 @@ export namespace WatchRequest {
       value: boolean
     }
 
+    export interface SubscribeTokenFieldEvent {
+      field: '$.token'
+      value: string
+    }
+
     export function encode (obj: Partial<Subscribe>): Uint8Array<ArrayBuffer> {
       return encodeMessage(obj, Subscribe.codec())
     }
@@ -157,7 +179,7 @@ export namespace WatchRequest {
       return decodeMessage(buf, Subscribe.codec(), opts)
     }
 
-    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Subscribe>): Generator<SubscribeIdFieldEvent | SubscribeNsFieldEvent | SubscribeCookieFieldEvent | SubscribeBothFormsFieldEvent> {
+    export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Subscribe>): Generator<SubscribeIdFieldEvent | SubscribeNsFieldEvent | SubscribeCookieFieldEvent | SubscribeBothFormsFieldEvent | SubscribeTokenFieldEvent> {
       return streamMessage(buf, Subscribe.codec(), opts)
     }
   }
@@ -458,6 +480,11 @@ export namespace WatchRequest {
     value: boolean
   }
 
+  export interface WatchRequestSubscribeTokenFieldEvent {
+    field: '$.subscribe.token'
+    value: string
+  }
+
   export interface WatchRequestUnsubscribeIdFieldEvent {
     field: '$.unsubscribe.id'
     value: number
@@ -476,7 +503,7 @@ export namespace WatchRequest {
     return decodeMessage(buf, WatchRequest.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<WatchRequest>): Generator<WatchRequestSubscribeIdFieldEvent | WatchRequestSubscribeNsFieldEvent | WatchRequestSubscribeCookieFieldEvent | WatchRequestSubscribeBothFormsFieldEvent | WatchRequestUnsubscribeIdFieldEvent | WatchRequestPresenceLiveFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<WatchRequest>): Generator<WatchRequestSubscribeIdFieldEvent | WatchRequestSubscribeNsFieldEvent | WatchRequestSubscribeCookieFieldEvent | WatchRequestSubscribeBothFormsFieldEvent | WatchRequestSubscribeTokenFieldEvent | WatchRequestUnsubscribeIdFieldEvent | WatchRequestPresenceLiveFieldEvent> {
     return streamMessage(buf, WatchRequest.codec(), opts)
   }
 }

@@ -6,6 +6,7 @@ import { RemotePoint } from '../../src/client/remote-point.ts'
 import { Message } from '../../src/protocol/message.ts'
 import { makePeer } from '../fixtures/peers.ts'
 import { granted, refusal } from '../fixtures/scripted-point.ts'
+import { Tokens } from '../../src/client/tokens.ts'
 import type { SealedRecord } from '../../src/client/own-record.ts'
 
 const { ResponseStatus: Status } = Message
@@ -18,7 +19,7 @@ interface Sent {
 }
 
 /** A point that answers as a test says; what it was sent is told by which form of the record it holds. */
-async function remotePoint (answer: (sent: Sent, message: Message) => Message | Error, readsBoth?: boolean): Promise<{ point: RemotePoint, sent: string[] }> {
+async function remotePoint (answer: (sent: Sent, message: Message) => Message | Error, readsBoth?: boolean, tokens?: Tokens): Promise<{ point: RemotePoint, sent: string[] }> {
   const sent: string[] = []
   const { peerId } = await makePeer()
   const turn = {
@@ -36,11 +37,12 @@ async function remotePoint (answer: (sent: Sent, message: Message) => Message | 
       return new Uint8ArrayList(Message.encode(response))
     },
     tell: async () => {},
+    wait: async (work: Promise<unknown>) => work,
     reset: () => {}
   }
   const session: any = { isIdle: true, step: async (work: any) => work(turn), close: () => {} }
 
-  return { sent, point: new RemotePoint(peerId, session, () => readsBoth, defaultLogger().forComponent('test')) }
+  return { sent, point: new RemotePoint(peerId, session, () => readsBoth, defaultLogger().forComponent('test'), tokens) }
 }
 
 function record (size = 300): SealedRecord {
@@ -94,5 +96,62 @@ describe('RemotePoint, asked to register', () => {
 
     await expect(point.register('ns', record(), HOUR)).rejects.toMatchObject({ name: 'UnavailableError' })
     expect(sent).toHaveLength(1)
+  })
+})
+
+describe('RemotePoint, where a token is shown', () => {
+  const MONTH = 30 * 24 * HOUR
+  const tokenOf = (name: string): string => `${name}.${Buffer.from(JSON.stringify({ exp: (Date.now() + MONTH) / 1_000 })).toString('base64url')}.`
+
+  /** A point that takes one token alone. */
+  async function member (tokens: Tokens, good: () => string): Promise<{ point: RemotePoint, shown: string[] }> {
+    const shown: string[] = []
+    const { point } = await remotePoint((_, message) => {
+      const { register } = message
+      shown.push(register?.token?.split('.')[0] ?? 'none')
+
+      return register?.token === good() ? granted() : refusal(message, Status.E_NOT_AUTHORIZED)
+    }, true, tokens)
+
+    return { point, shown }
+  }
+
+  it('is shown the same as long as it takes it, and another when it does not', async () => {
+    const [one, two] = [tokenOf('one'), tokenOf('two')]
+    const given = [one, two]
+    let good = one
+    const { point, shown } = await member(new Tokens(async () => given.shift() as string, 1_000), () => good)
+    await point.register('ns', record(), HOUR)
+    await point.register('ns', record(), HOUR)
+    good = two
+    await point.register('ns', record(), HOUR)
+
+    expect(shown).toEqual(['one', 'one', 'one', 'two'])
+  })
+
+  it('says that it is refused where there is no other', async () => {
+    let asked = 0
+    const one = tokenOf('one')
+    const { point, shown } = await member(new Tokens(() => { asked++; return one }, 1_000), () => 'another')
+
+    await expect(point.register('ns', record(), HOUR)).rejects.toMatchObject({ name: 'NotAuthorizedError' })
+    expect([asked, shown]).toEqual([1, ['one']])
+    await expect(point.register('ns', record(), HOUR)).rejects.toMatchObject({ name: 'NotAuthorizedError' })
+    expect([asked, shown]).toEqual([2, ['one', 'one']])
+  })
+
+  it('is asked nothing where there is none to be had', async () => {
+    const failure = new Error('nobody gives one')
+    const { point, shown } = await member(new Tokens(async () => { throw failure }, 1_000), () => '')
+
+    await expect(point.register('ns', record(), HOUR)).rejects.toBe(failure)
+    expect(shown).toEqual([])
+  })
+
+  it('is shown one that is given as it is', async () => {
+    const { point, shown } = await member(new Tokens(tokenOf('one'), 1_000), () => '')
+
+    await expect(point.register('ns', record(), HOUR)).rejects.toMatchObject({ name: 'NotAuthorizedError' })
+    expect(shown).toEqual(['one'])
   })
 })

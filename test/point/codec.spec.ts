@@ -38,6 +38,7 @@ message Message {
     optional uint64 ttl = 3;
     // docs/extensions.md
     optional bytes otherSignedPeerRecord = 101;
+    optional string token = 102;
   }
   message RegisterResponse {
     optional ResponseStatus status = 1;
@@ -54,6 +55,7 @@ message Message {
     // docs/extensions.md
     optional bool sample = 101;
     optional bool bothForms = 102;
+    optional string token = 103;
   }
   message DiscoverResponse {
     repeated Register registrations = 1;
@@ -131,13 +133,13 @@ function fields <T extends Record<string, fc.Arbitrary<unknown>>> (model: T, req
   return fc.record(model, { requiredKeys } as any)
 }
 
-const register = fields({ ns: text, signedPeerRecord: bytes, ttl: uint64, otherSignedPeerRecord: bytes })
+const register = fields({ ns: text, signedPeerRecord: bytes, ttl: uint64, otherSignedPeerRecord: bytes, token: text })
 const message: fc.Arbitrary<Message> = fields({
   type: fc.constantFrom(...TYPES),
   register,
   registerResponse: fields({ status, statusText: text, ttl: uint64 }),
   unregister: fields({ ns: text }),
-  discover: fields({ ns: text, limit: uint64, cookie: bytes, sample: fc.boolean(), bothForms: fc.boolean() }),
+  discover: fields({ ns: text, limit: uint64, cookie: bytes, sample: fc.boolean(), bothForms: fc.boolean(), token: text }),
   discoverResponse: fields({ registrations: fc.array(register, { maxLength: 5 }), cookie: bytes, status, statusText: text }, ['registrations'])
 })
 
@@ -407,6 +409,9 @@ describe('a request', () => {
     ['DISCOVER', requests.discover('my-app', { limit: 5n, cookie }), { type: 'discover', namespace: 'my-app', limit: 5, cookie, sample: false, bothForms: false }],
     ['DISCOVER of a sample', requests.discover('my-app', { sample: true }), { type: 'discover', namespace: 'my-app', sample: true, bothForms: false }],
     ['DISCOVER of both forms', requests.discover('my-app', { bothForms: true }), { type: 'discover', namespace: 'my-app', sample: false, bothForms: true }],
+    ['DISCOVER with a token', Message.encode({ type: Message.MessageType.DISCOVER, discover: { token: 'a.b.c' } }), { type: 'discover', sample: false, bothForms: false, token: 'a.b.c' }],
+    ['DISCOVER with an empty token', Message.encode({ type: Message.MessageType.DISCOVER, discover: { token: '' } }), { type: 'discover', sample: false, bothForms: false }],
+    ['REGISTER with a token', Message.encode({ type: Message.MessageType.REGISTER, register: { token: 'a.b.c' } }), { type: 'register', token: 'a.b.c' }],
     ['DISCOVER of all namespaces', requests.discover(), { type: 'discover', sample: false, bothForms: false }],
     ['DISCOVER where empty is what some send for none', requests.discover('', { limit: 0n, cookie: new Uint8Array() }), { type: 'discover', sample: false, bothForms: false }],
     ['DISCOVER with the largest limit', requests.discover('my-app', { limit: 2n ** 64n - 1n }), { type: 'discover', namespace: 'my-app', limit: 2 ** 64, sample: false, bothForms: false }]

@@ -15,7 +15,7 @@ import { MemoryStore } from '../../src/store/memory.ts'
 import { badRecords, envelope, envelopeOfAddresses, identity } from '../fixtures/records.ts'
 import { ORIGIN } from '../fixtures/origin.ts'
 import { CONNECTION, discover, handlerOf, NOW, register, unregister } from '../fixtures/requests.ts'
-import type { Authorize, AuthorizeRequest, RendezvousPointInit } from '../../src/point/types.ts'
+import type { Authorization, Authorize, AuthorizeRequest, RendezvousPointInit } from '../../src/point/types.ts'
 import type { RecordDomain } from '../../src/protocol/peer-record.ts'
 import type { RegistrationStore, StoredRegistration } from '../../src/store/types.ts'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
@@ -717,12 +717,13 @@ describe('authorize', () => {
     const { signal } = new AbortController()
     await ask(alice.peerId, register('my-app', record), { signal })
     await ask(alice.peerId, discover('my-app'), { signal })
-    await ask(alice.peerId, discover(), { signal })
+    await ask(alice.peerId, discover(undefined, { token: 'a token' }), { signal })
+    const verifying = expect.any(Function)
 
     expect(requests).toEqual([
-      { peer: alice.peerId, action: 'register', namespace: 'my-app', connection: CONNECTION, signal },
-      { peer: alice.peerId, action: 'discover', namespace: 'my-app', connection: CONNECTION, signal },
-      { peer: alice.peerId, action: 'discover', namespace: undefined, connection: CONNECTION, signal }
+      { peer: alice.peerId, action: 'register', namespace: 'my-app', token: undefined, verifying, connection: CONNECTION, signal },
+      { peer: alice.peerId, action: 'discover', namespace: 'my-app', token: undefined, verifying, connection: CONNECTION, signal },
+      { peer: alice.peerId, action: 'discover', namespace: undefined, token: 'a token', verifying, connection: CONNECTION, signal }
     ])
   })
 
@@ -768,6 +769,53 @@ describe('authorize', () => {
     const { ask } = handlerOf({ authorize: async () => { throw new Error('late') } })
 
     expect((await ask(alice.peerId, discover('my-app'), { signal: AbortSignal.abort() })).message?.discoverResponse?.status).toBe(Status.E_NOT_AUTHORIZED)
+  })
+
+  it('says why it refuses, where it gives a reason', async () => {
+    const { ask } = handlerOf({ authorize: async () => ({ isAllowed: false, reason: 'not on Sundays' }) })
+
+    expect((await ask(alice.peerId, discover('my-app'))).message?.discoverResponse)
+      .toEqual({ registrations: [], status: Status.E_NOT_AUTHORIZED, statusText: 'not on Sundays' })
+  })
+
+  it.each([null, {}, { isAllowed: 'yes' }])('refuses with %o', async answer => {
+    const { ask } = handlerOf({ authorize: () => answer as unknown as Authorization })
+
+    expect((await ask(alice.peerId, discover('my-app'))).message?.discoverResponse?.status).toBe(Status.E_NOT_AUTHORIZED)
+  })
+
+  it('may allow it until some time, which is when the registration ends at the latest', async () => {
+    const until = NOW + 90_500
+    const { ask, store } = handlerOf({ authorize: () => ({ isAllowed: true, until }) })
+    const { message } = await ask(alice.peerId, register('my-app', record))
+
+    expect(message?.registerResponse).toEqual({ status: Status.OK, ttl: 91n })
+    expect(await store.registrationsOf(alice.peerId.toString(), NOW)).toMatchObject([{ expires: until }])
+    const { ask: askLonger } = handlerOf({ authorize: () => ({ isAllowed: true, until: NOW + 7_200_000 }) })
+    expect((await askLonger(alice.peerId, register('my-app', record, 7_200n))).message?.registerResponse?.ttl).toBe(7_200n)
+  })
+
+  it('has each signature that it verifies counted, and none verified when there were too many', async () => {
+    let verified = 0
+    const authorize: Authorize = async ({ verifying }) => {
+      for (let i = 0; i < 100; i++) {
+        verifying()
+        verified++
+      }
+
+      return true
+    }
+    const { ask } = handlerOf({ authorize })
+
+    for (let i = 0; i < 10; i++) {
+      expect(await ask(bob.peerId, discover('my-app'))).toMatchObject({ work: 500, outcome: { type: 'discover:served' } })
+    }
+
+    const { message, work } = await ask(bob.peerId, discover('my-app'))
+    expect([message?.discoverResponse?.status, message?.discoverResponse?.statusText, work]).toEqual([Status.E_UNAVAILABLE, 'this point is sent more tokens than it can verify', 0])
+    expect((await ask(alice.peerId, register('my-app', record))).message?.registerResponse?.status).toBe(Status.E_UNAVAILABLE)
+    expect(verified).toBe(1_000)
+    expect(await ask(bob.peerId, discover('my-app'), { now: NOW + 1_000 })).toMatchObject({ work: 500 })
   })
 
   it('tells the log why it failed, and nobody else', async () => {

@@ -30,6 +30,12 @@ export interface StreamSubscription extends Subscription, Share {
   isCurrent: boolean
   /** When it was last asked whether the peer may discover here. */
   authorizedAt: number
+  /** Until when that holds, in milliseconds since the epoch. */
+  authorizedUntil: number
+  /** Asks again then. */
+  timer: ReturnType<typeof setTimeout> | undefined
+  /** What the peer shows for it. */
+  readonly token: string | undefined
 }
 
 /** Why a subscription does not stand, or a registration does not any more. */
@@ -82,6 +88,7 @@ export class WatchStream {
   /** Events that are not news, by what they are about: of each, the last is told. */
   readonly #events = new Map<string, Uint8ArrayList>()
   #isTelling = false
+  #token: string | undefined
 
   constructor (stream: Stream, outbox: Outbox, init: WatchStreamInit) {
     this.#stream = stream
@@ -91,6 +98,15 @@ export class WatchStream {
 
   add (subscription: StreamSubscription): void {
     this.subscriptions.set(subscription.id, subscription)
+  }
+
+  /** The token of one more subscription: many have the same, which is kept once. */
+  share (token: string | undefined): string | undefined {
+    if (this.#token !== token) {
+      this.#token = token
+    }
+
+    return this.#token
   }
 
   /** Nothing can be told any more. */

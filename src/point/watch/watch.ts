@@ -21,6 +21,7 @@ import type { Pace } from '../pace.ts'
 import type { PointSettings } from '../settings.ts'
 import type { Steps } from '../steps.ts'
 import type { Authorize, Origin } from '../types.ts'
+import type { Account } from '../verification.ts'
 import type { Outbox } from '../unsent.ts'
 import type { Connection, Logger, PeerId, Stream } from '@libp2p/interface'
 
@@ -33,6 +34,10 @@ const REST = 4
 
 /** How long an answer of `authorize` holds for a subscription, in milliseconds. */
 const AUTHORIZED_FOR = 60_000
+
+/** Between two looks whether a peer still may watch, when that was to end; and the longest that a timer can wait. Milliseconds. */
+const MIN_WAKE = 1_000
+const MAX_WAKE = 2 ** 31 - 1
 
 /** After the store has failed, it is asked again so much later, in milliseconds. */
 const RETRY = 5_000
@@ -64,7 +69,9 @@ export interface WatchInit {
   /** Counts a request. The refusal is of one that the peer may not make now; it comes late, like that of any other. */
   excess: (connection: Connection) => Steps<Refusal | undefined>
   /** Counts what a request has the point tell. What happens later is others' doing, and is not counted. */
-  answered: (peer: PeerId, bytes: number) => void
+  answered: (peer: PeerId, bytes: number, work?: number) => void
+  /** On which it is counted what is verified for a peer, for all peers together. */
+  account: (connection: Connection) => Account
 }
 
 /** News, and whom they are for. */
@@ -193,7 +200,7 @@ export class Watch {
     }
   }
 
-  #subscribe (stream: WatchStream, connection: Connection, { id, namespace: ns, cookie, bothForms }: Subscribe, excess: Refusal | undefined): void {
+  #subscribe (stream: WatchStream, connection: Connection, { id, namespace: ns, cookie, bothForms, token }: Subscribe, excess: Refusal | undefined): void {
     const before = stream.subscriptions.get(id)
 
     if (before != null) {
@@ -220,7 +227,10 @@ export class Watch {
         cursor,
         isConfirmed: false,
         isCurrent: false,
+        token: this.#init.authorize == null ? undefined : stream.share(token),
         authorizedAt: -Infinity,
+        authorizedUntil: Infinity,
+        timer: undefined,
         gone: undefined,
         // who left while the client was not subscribed was not told to it
         resync: cursor != null
@@ -296,6 +306,7 @@ export class Watch {
 
   #end (subscription: StreamSubscription): void {
     const { stream, connection, namespace } = subscription
+    clearTimeout(subscription.timer)
     stream.delete(subscription)
     this.#shares.remove(subscription)
     this.#count(connection, -1)
@@ -425,15 +436,37 @@ export class Watch {
 
     const now = performance.now()
 
-    if (now - subscription.authorizedAt > AUTHORIZED_FOR) {
-      yield * checkAuthorized(authorize, {
-        peer: connection.remotePeer,
-        action: 'discover',
-        namespace: subscription.namespace,
-        connection,
-        signal: AbortSignal.timeout(requestTimeout)
-      })
+    if (now - subscription.authorizedAt > AUTHORIZED_FOR || this.#init.now() >= subscription.authorizedUntil) {
+      const account = this.#init.account(connection)
+
+      try {
+        subscription.authorizedUntil = yield * checkAuthorized(authorize, {
+          peer: connection.remotePeer,
+          action: 'discover',
+          namespace: subscription.namespace,
+          token: subscription.token,
+          connection,
+          signal: AbortSignal.timeout(requestTimeout)
+        }, account)
+      } finally {
+        this.#init.answered(connection.remotePeer, 0, account.spent)
+      }
+
       subscription.authorizedAt = now
+      this.#wakeAtEnd(subscription)
+    }
+  }
+
+  /** Has it asked again whether the peer may watch when that ends, also where nothing happens. */
+  #wakeAtEnd (subscription: StreamSubscription): void {
+    const { authorizedUntil, stream } = subscription
+    clearTimeout(subscription.timer)
+
+    if (authorizedUntil < Infinity && stream.has(subscription)) {
+      subscription.timer = setTimeout(() => {
+        stream.wake(subscription)
+        this.#wakeAtEnd(subscription)
+      }, Math.min(Math.max(authorizedUntil - this.#init.now(), MIN_WAKE), MAX_WAKE))
     }
   }
 

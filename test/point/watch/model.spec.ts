@@ -5,6 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { Pace } from '../../../src/point/pace.ts'
 import { pointSettings } from '../../../src/point/settings.ts'
 import { Unsent } from '../../../src/point/unsent.ts'
+import { RecordBudget } from '../../../src/point/verification.ts'
 import { Watch } from '../../../src/point/watch/watch.ts'
 import { WatchEvent, WatchRequest } from '../../../src/protocol/watch.ts'
 import { MemoryStore } from '../../../src/store/memory.ts'
@@ -194,7 +195,8 @@ describe('those who watch', () => {
         reads: () => undefined,
         point: 'point',
         * excess () { return undefined },
-        answered: () => {}
+        answered: () => {},
+        account: () => new RecordBudget().open('', 0)
       })
       const clients = [0, 1, 2, 3].map(i => new Client(watch, NAMESPACES[i % 2] as string))
       let made = 0

@@ -5,6 +5,7 @@ import { networkRule } from '../../../src/point/network-of.ts'
 import { Pace } from '../../../src/point/pace.ts'
 import { pointSettings } from '../../../src/point/settings.ts'
 import { Unsent } from '../../../src/point/unsent.ts'
+import { RecordBudget } from '../../../src/point/verification.ts'
 import { Watch } from '../../../src/point/watch/watch.ts'
 import { WatchEvent, WatchRequest } from '../../../src/protocol/watch.ts'
 import { MemoryStore } from '../../../src/store/memory.ts'
@@ -45,6 +46,7 @@ function watchOf (store: MemoryStore, init: Partial<WatchInit> = {}): Watch {
     point: 'point',
     * excess () { return undefined },
     answered: () => {},
+    account: () => new RecordBudget().open('', 0),
     ...init
   })
 }
@@ -318,5 +320,63 @@ describe('a store that may have missed something', () => {
     await vi.advanceTimersByTimeAsync(5_000)
     expect(client.read()).toMatchObject([{ update: { id: 1, resync: true } }])
     vi.restoreAllMocks()
+  })
+})
+
+describe('a subscription that is authorized until some time', () => {
+  const END = 90_000
+
+  it('is ended then with the reason, though nothing happens, and not before', async () => {
+    const asked: Array<string | undefined> = []
+    let begin = 0
+    const client = new Client(watchOf(new MemoryStore(), {
+      authorize: async ({ token }) => {
+        asked.push(token)
+
+        return Date.now() < begin + END ? { isAllowed: true, until: begin + END } : { isAllowed: false, reason: 'it is over' }
+      }
+    }))
+    begin = Date.now()
+    client.ask({ subscribe: { id: 1, ns: 'chat', token: 'a token' } })
+    client.ask({ subscribe: { id: 2, ns: 'news', token: 'a token' } })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(client.read()).toMatchObject([{ update: { id: 1 } }, { update: { id: 2 } }])
+    client.ask({ unsubscribe: { id: 2 } })
+    await vi.advanceTimersByTimeAsync(END - 1)
+    expect(client.read()).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(client.read()).toMatchObject([{ update: { id: 1, status: 'E_NOT_AUTHORIZED', statusText: 'it is over' } }])
+    expect(asked).toEqual(['a token', 'a token', 'a token'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('goes on where the answer is another by then', async () => {
+    let times = 0
+    const client = new Client(watchOf(new MemoryStore(), {
+      authorize: () => ({ isAllowed: true, until: Date.now() + (++times < 3 ? END : Infinity) })
+    }))
+    client.ask({ subscribe: { id: 1, ns: 'chat' } })
+    await vi.advanceTimersByTimeAsync(10 * END)
+    expect(client.read()).toMatchObject([{ update: { id: 1 } }])
+    expect(times).toBe(3)
+  })
+
+  it('has what is verified for it counted, once a minute at the most', async () => {
+    const spent: number[] = []
+    const store = new MemoryStore()
+    const client = new Client(watchOf(store, {
+      authorize: ({ verifying }) => { verifying(); return true },
+      answered: (_, bytes, work = 0) => { spent.push(...(bytes === 0 ? [work] : [])) }
+    }))
+    client.ask({ subscribe: { id: 1, ns: 'chat' } })
+    await vi.advanceTimersByTimeAsync(0)
+    registers(store, 'chat')
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(spent).toEqual([5])
+    await vi.advanceTimersByTimeAsync(31_000)
+    registers(store, 'chat')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(spent).toEqual([5, 5])
+    expect(client.read()).toHaveLength(3)
   })
 })
