@@ -30,10 +30,16 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/(client|protocol)/' }
     },
     {
+      name: 'network-imports-protocol-client-and-types-of-the-point',
+      severity: 'error',
+      from: { path: '^src/network/' },
+      to: { path: '^src/', pathNot: '^src/(network|protocol|client)/|^src/point/types\\.' }
+    },
+    {
       name: 'packages-use-the-front-door',
       severity: 'error',
       from: { path: '^packages/' },
-      to: { path: '^(src|dist)/', pathNot: '^dist/index\\.' }
+      to: { path: '^(src|dist)/', pathNot: '^dist/(network/)?index\\.' }
     },
     {
       name: 'nothing-from-node-in-a-browser',

@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config'
  */
 export default defineConfig({
   test: {
-    include: [process.env.UNIT_TESTS ?? 'test/{protocol,store,point,client}/**/*.spec.ts'],
+    include: [process.env.UNIT_TESTS ?? 'test/{protocol,store,point,client,network}/**/*.spec.ts'],
     exclude: ['test/store/crash.spec.ts'],
     testTimeout: 30_000
   }

@@ -1,0 +1,4 @@
+/** What a token may allow. */
+export const ACTIONS = ['register', 'discover'] as const
+
+export type Action = typeof ACTIONS[number]
