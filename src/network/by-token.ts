@@ -1,4 +1,5 @@
 import { InvalidTokenError } from './errors.ts'
+import { parseToken } from './token.ts'
 import { TokenVerifier } from './verifier.ts'
 import type { Claim, Membership, Trust } from './types.ts'
 import type { Authorization, Authorize } from '../point/types.ts'
@@ -22,6 +23,15 @@ export function byToken (trust: Trust): Authorize {
       return refused(err)
     }
   }
+}
+
+/**
+ * What a token says, true or not.
+ *
+ * @throws {InvalidTokenError} when it is malformed
+ */
+export function readToken (token: string): Membership {
+  return parseToken(token).membership
 }
 
 /**

@@ -21,12 +21,14 @@ import type { MembershipComponents, MembershipInit, Members } from './membership
 import type { OwnedNetwork } from './types.ts'
 
 export { blind } from './blind.ts'
-export { byToken, verifyToken } from './by-token.ts'
+export { keepBlind } from './keep-blind.ts'
+export { byToken, readToken, verifyToken } from './by-token.ts'
 export { InvalidTokenError } from './errors.ts'
 export { issueToken } from './token.ts'
 
 export type { Action } from './actions.ts'
 export type { Blind } from './blind.ts'
+export type { KeepBlindInit } from './keep-blind.ts'
 export type { TokenProblem } from './errors.ts'
 export type { MemberDetail, MembershipComponents, MembershipEvents, MembershipInit, Members, NonMemberDetail } from './membership.ts'
 export type * from './types.ts'

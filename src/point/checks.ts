@@ -60,7 +60,7 @@ export function * checkAuthorized (authorize: Authorize, question: AuthorizeQues
   let excess: Refusal | undefined
 
   const verifying = (): void => {
-    if (!account.hasRoom) {
+    if (!account.hasRoom()) {
       excess = new Refusal(Status.E_UNAVAILABLE, 'this point is sent more tokens than it can verify')
       throw excess
     }

@@ -12,6 +12,7 @@ import { checkAnnounced, peerIdIn } from './addresses.ts'
 import { formatDuration } from './durations.ts'
 import { describe, errorsIn, Failure } from './failures.ts'
 import { loadIdentity, OF_FLAG } from './identity.ts'
+import { tokenSource } from './token.ts'
 import type { ClientFlags } from './options.ts'
 import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './context.ts'
@@ -132,6 +133,7 @@ async function createNode ({ point, values, client, listen = [], announce = [] }
     : await loadIdentity(values.identity, OF_FLAG)
   notes.forEach(note => { output.note(note) })
   checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
+  const token = tokenSource(values.token)
 
   return createLibp2p({
     start: false,
@@ -147,6 +149,7 @@ async function createNode ({ point, values, client, listen = [], announce = [] }
         ...client,
         points: [point],
         timeout,
+        ...(token == null ? {} : { token }),
         ...(values.protocol == null ? {} : { protocol: values.protocol })
       })
     }

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { addFlags, parseNamespace, parseValue, pointAddress } from './flags.ts'
+import { addFlags, networkAction, parseNamespace, parseValue, pointAddress } from './flags.ts'
 import { PROGRAM } from './invocation.ts'
-import { discoverFlags, idFlags, pointFlags, registerFlags, salvageFlags, watchFlags } from './options.ts'
+import { discoverFlags, idFlags, networkFlags, pointFlags, registerFlags, salvageFlags, watchFlags } from './options.ts'
 import { placeOf } from './workers/place.ts'
 import type { CommandContext } from './context.ts'
 import type { Flags } from './flags.ts'
@@ -107,6 +107,24 @@ export const commands: Record<string, CommandInit> = {
       ['id --identity ./node.key', "a file's"]
     ],
     run: async (args, values, context) => (await import('./id.ts')).runId(values, context)
+  },
+  network: {
+    summary: 'make a network that is not open to everybody, and tokens for its members',
+    details: 'A point that is started with the file or the public key of a network lets in only who shows a token of it. With the file, it knows what is revoked, too; it needs no key.',
+    arguments: {
+      '<ACTION>': { help: 'create, invite, inspect or revoke', parse: text => parseValue('ACTION', networkAction, text) },
+      '[SUBJECT]': { help: 'whom to invite (a peer id), what to inspect (a token, or @ and its file), or what to revoke (a peer id, a token, or its id)', parse: text => text }
+    },
+    flags: networkFlags,
+    examples: [
+      ['network create', 'network.json for points, and network.key for whoever invites'],
+      ['network invite 12D3Koo… --namespace my-app --lifetime 7d > alice.token', ''],
+      ['network inspect @alice.token', ''],
+      ['network revoke @alice.token', ''],
+      ['point --network network.json', ''],
+      ['discover POINT my-app --identity alice.key --token @alice.token', '']
+    ],
+    run: async ([action, subject], values, context) => (await import('./network.ts')).runNetwork(action, subject, values, context)
   },
   salvage: {
     summary: 'keep what can be read of a damaged database',

@@ -5,6 +5,7 @@ import { Option } from 'commander'
 import { parseDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
 import type { RecordDomain } from 'libp2p-rendezvous'
+import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Command } from 'commander'
 
@@ -130,6 +131,41 @@ export const storeUrl: FlagType<StoreUrl> = {
   },
   expected: 'the address of a server, as in valkey://127.0.0.1:6379, redis://127.0.0.1/1 or rediss://user:password@store.example.com',
   isSecret: true
+}
+
+/** What a peer shows to a point. */
+export const token: FlagType<string> = {
+  placeholder: 'TOKEN',
+  parse: text => text === '' || text === '@' ? undefined : text,
+  expected: 'a token, or @ and the file that it is in',
+  isSecret: true
+}
+
+/** Whose members may use a point. */
+export const networkOf: FlagType<string> = { ...path, placeholder: 'NETWORK', expected: "a network's file, or its public key" }
+
+/** A peer id. */
+export const peer: FlagType<PeerId> = {
+  placeholder: 'PEER',
+  parse: text => {
+    try {
+      return peerIdFromString(text)
+    } catch {}
+  },
+  expected: 'a peer id, as in 12D3Koo…'
+}
+
+/** What is done with a network. */
+export const networkAction: FlagType<'create' | 'invite' | 'inspect' | 'revoke'> = {
+  parse: text => text === 'create' || text === 'invite' || text === 'inspect' || text === 'revoke' ? text : undefined,
+  expected: 'create, invite, inspect or revoke'
+}
+
+/** What a token may allow. */
+export const action: FlagType<'register' | 'discover'> = {
+  placeholder: 'ACTION',
+  parse: text => text === 'register' || text === 'discover' ? text : undefined,
+  expected: 'register or discover'
 }
 
 /** By which form a peer record is signed. */

@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto'
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile, stat } from 'node:fs/promises'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { describe, Failure } from './failures.ts'
 import { quote } from './invocation.ts'
+import { writePrivately } from './private-file.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
 export interface Identity {
@@ -73,37 +72,12 @@ async function exposure (file: string): Promise<string[]> {
 }
 
 /**
- * Writes the whole key or nothing, whatever happens meanwhile: to a file beside it, which takes its
- * name once it is on the disk.
+ * @throws {Failure}
  */
 async function saveIdentity (file: string, privateKey: PrivateKey): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-
   try {
-    const handle = await open(temporary, 'wx', 0o600)
-
-    try {
-      await handle.writeFile(privateKeyToProtobuf(privateKey))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-
-    await rename(temporary, file)
-    await syncDirectory(dirname(file))
+    await writePrivately(file, privateKeyToProtobuf(privateKey))
   } catch (err) {
-    await rm(temporary, { force: true }).catch(() => {})
     throw new Failure(`the identity cannot be written to ${file} (${describe(err)}): choose a place that can be written to`, { cause: err })
-  }
-}
-
-/** A new name is safe once its directory is on the disk; not every system lets a directory be opened. */
-async function syncDirectory (directory: string): Promise<void> {
-  const handle = await open(directory, 'r').catch(() => {})
-
-  try {
-    await handle?.sync().catch(() => {})
-  } finally {
-    await handle?.close()
   }
 }

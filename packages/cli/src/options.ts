@@ -1,4 +1,4 @@
-import { announceAddress, count, duration, flag, hostPort, listenAddress, network, path, recordDomain, storeUrl, text } from './flags.ts'
+import { action, announceAddress, count, duration, flag, hostPort, listenAddress, network, networkOf, path, recordDomain, storeUrl, text, token } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
@@ -18,6 +18,7 @@ export const pointFlags = {
   store: { type: storeUrl, multiple: true, help: 'keep registrations in a Valkey (8 or newer) or Redis (7 or newer) server, shared with the other points there; as often as needed for the nodes of a cluster', default: 'the data directory' },
   storePassword: { type: path, help: 'file with the password for it, or with USER:PASSWORD', default: 'that of the URL' },
   workers: { type: count, help: 'processes that share the work, the addresses and the identity; with --store', default: 'this one alone' },
+  network: { type: networkOf, multiple: true, help: 'let in only who shows a token of this network, by its file or its public key, as often as needed; a file is read again when it changes', default: 'everybody' },
   http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: '5000' },
@@ -32,6 +33,7 @@ export const pointFlags = {
 export const clientFlags = {
   timeout: { type: duration, help: 'for connecting, and for each request', default: '10s' },
   identity: { type: path, help: 'file with a private key to use, made when it is missing', default: 'a new one each time' },
+  token: { type: token, help: 'what shows membership of the network of the point, or @ and the file that it is in', default: '$LIBP2P_RENDEZVOUS_TOKEN' },
   protocol: { type: text, help: 'protocol to speak, for private networks', default: '/rendezvous/1.0.0' },
   ...commonFlags
 } as const
@@ -71,6 +73,16 @@ export const idFlags = {
   ...commonFlags
 } as const
 
+export const networkFlags = {
+  network: { type: path, help: 'file of the network, with what is revoked; its key is beside it, in a file that ends in .key', default: 'network.json' },
+  namespace: { type: text, multiple: true, help: 'namespace that the peer is invited to, or the beginning of several and *; as often as needed', default: '*' },
+  action: { type: action, multiple: true, help: 'what it may do there, register or discover', default: 'both' },
+  lifetime: { type: duration, help: 'how long the invitation lasts', default: '30d' },
+  undo: { type: flag, help: 'take a revocation back' },
+  ...commonFlags
+} as const
+
+export type NetworkFlags = typeof networkFlags
 export type PointFlags = typeof pointFlags
 export type ClientFlags = typeof clientFlags
 export type DiscoverFlags = typeof discoverFlags

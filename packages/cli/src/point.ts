@@ -4,6 +4,7 @@ import { persistentStore } from 'libp2p-rendezvous'
 import { defaultDataDirectory, openDataDirectory, salvageCommand } from './data-directory.ts'
 import { serveHealth } from './http.ts'
 import { introduce } from './introduction.ts'
+import { membersOf } from './members.ts'
 import { DEFAULT_LISTEN } from './options.ts'
 import { counted } from './output.ts'
 import { pointInit } from './point-init.ts'
@@ -34,6 +35,12 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     await checkPorts(listen)
     const data = values.memory === true ? undefined : await openDataDirectory(values.data ?? defaultDataDirectory())
     opened.unshift(async () => data?.close())
+
+    if (values.network != null) {
+      const members = await membersOf(values.network, text => { output.note(text) })
+      opened.unshift(() => { members.close() })
+      init.authorize = members.authorize
+    }
 
     const health = await startHealth(values, () => isServing(node, signal))
     opened.unshift(() => health?.close())

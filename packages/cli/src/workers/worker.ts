@@ -1,6 +1,7 @@
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { register } from 'prom-client'
 import { lineFor, UsageError } from '../failures.ts'
+import { membersOf } from '../members.ts'
 import { pointInit } from '../point-init.ts'
 import { PointLog } from '../point-log.ts'
 import { introductionOf, isServing, startNode } from '../point-node.ts'
@@ -30,15 +31,19 @@ export async function runWorker (given: FlagValues<PointFlags>, { output, signal
 
   try {
     const { privateKey, listen } = await whenStarted(async (id, about) => { await tell({ type: 'answer', id, answer: await answers[about]() }) })
-    const store = await sharedStore(values.store as StoreUrl[], values.storePassword, text => { output.note(`worker ${place.number}: ${text}`) })
+    const note = (text: string): void => { output.note(`worker ${place.number}: ${text}`) }
+    const members = values.network == null ? undefined : await membersOf(values.network, note)
+    const store = await sharedStore(values.store as StoreUrl[], values.storePassword, note)
 
     try {
-      node = await startNode({ values, init: pointInit(values), listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined })
+      const init = { ...pointInit(values), ...(members == null ? {} : { authorize: members.authorize }) }
+      node = await startNode({ values, init, listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined })
       log.follow(node.services.rendezvousPoint, values.quiet === true)
       await tell({ type: 'ready', point: introductionOf(node, values) })
       await aborted(signal)
       await node.stop()
     } finally {
+      members?.close()
       await store.stop?.()
     }
 
