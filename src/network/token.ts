@@ -40,7 +40,7 @@ export interface ParsedToken {
  *
  * @throws {InvalidParametersError} when something of it is out of its range, or the token would be too long
  */
-export async function issueToken ({ privateKey, peer, namespaces = ['*'], actions = [...ACTIONS], lifetime = 30 * DAY, notBefore = Date.now(), id = crypto.randomUUID() }: TokenInit): Promise<string> {
+export async function issueToken ({ privateKey, peer, namespaces = ['*'], actions = [...ACTIONS], lifetime = 30 * DAY, notBefore = Date.now(), id = randomId() }: TokenInit): Promise<string> {
   check(privateKey.type === 'Ed25519', 'a network has a key of Ed25519')
   check(lifetime >= 1_000, 'lifetime must be a number of milliseconds, at least 1000')
   const nbf = Math.floor(notBefore / 1_000)
@@ -120,6 +120,11 @@ function isText (value: unknown): value is string {
 
 function isTime (value: unknown): value is number {
   return Number.isSafeInteger(value) && value as number >= 0 && value as number <= MAX_SECONDS
+}
+
+/** Not randomUUID, which pages without https do not have. */
+function randomId (): string {
+  return toString(crypto.getRandomValues(new Uint8Array(16)), 'base58btc')
 }
 
 function encode (value: object): string {

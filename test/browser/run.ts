@@ -6,13 +6,16 @@
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { build } from 'esbuild'
 import { createLibp2p } from 'libp2p'
 import { rendezvousClient, rendezvousPoint } from 'libp2p-rendezvous'
+import { blind, byToken, createNetwork, issueToken, membership } from 'libp2p-rendezvous/network'
 import { chromium } from 'playwright-core'
 import { raceSignal } from 'race-signal'
 import type { BuildOptions } from 'esbuild'
@@ -46,6 +49,55 @@ function exampleForPages (): string {
     .replace(/\/ip4\/.*…/, String(points[0]))
 }
 
+/** Everybody who may or may not be let in, in a page. */
+async function checkNetwork (): Promise<void> {
+  const { id, privateKey } = await createNetwork()
+  const revoked = new Set<string>()
+  const closed = await createLibp2p({ ...node(), connectionManager: { inboundConnectionThreshold: 100 }, services: { identify: identify(), point: rendezvousPoint({ authorize: byToken({ issuers: [id], revoked }) }) } })
+  const address = String(closed.getMultiaddrs()[0])
+  const [ofBob, ofCarol] = await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])
+  const tokenOf = (key: typeof ofBob) => async () => issueToken({ privateKey, peer: peerIdFromPrivateKey(key) })
+  const bob = await createLibp2p({ ...node(), privateKey: ofBob, services: { identify: identify(), rendezvous: rendezvousClient({ points: [address], token: tokenOf(ofBob) }) } })
+  await bob.services.rendezvous.register('my-app')
+  const carol = await createLibp2p({ ...node(), privateKey: ofCarol, services: { identify: identify(), members: membership({ issuers: [id], revoked, token: tokenOf(ofCarol) }) } })
+
+  try {
+    const tab = await browser.newPage()
+    await tab.addScriptTag({ content: await bundle({ entryPoints: [new URL('network.ts', import.meta.url).pathname], format: 'iife', globalName: 'network' }) })
+    const call = async (name: string, ...args: unknown[]): Promise<any> => tab.evaluate(`network.${name}(${args.map(arg => JSON.stringify(arg) ?? 'undefined').join(', ')})`)
+    const [member, thief, late, reader, thrown] = await Promise.all(Array.from({ length: 5 }, async () => call('person'))) as [string, string, string, string, string]
+    const token = await issueToken({ privateKey, peer: member })
+    const expired = await issueToken({ privateKey, peer: late, notBefore: Date.now() - 7_200_000, lifetime: 3_600_000 })
+    const everybody = {
+      member: await call('discoverWith', member, address, token),
+      stranger: await call('discoverWith', thief, address, undefined),
+      thief: await call('discoverWith', thief, address, token),
+      late: await call('discoverWith', late, address, expired),
+      reader: await call('discoverWith', reader, address, await issueToken({ privateKey, peer: reader, actions: ['discover'] })),
+      writer: await call('discoverWith', reader, address, await issueToken({ privateKey, peer: reader, actions: ['register'] })),
+      thrown: revoked.add(thrown) && await call('discoverWith', thrown, address, await issueToken({ privateKey, peer: thrown }))
+    }
+
+    assert.deepEqual(everybody, {
+      member: [bob.peerId.toString()],
+      stranger: 'a token of its network is required, and none was shown',
+      thief: 'the token was issued to another peer',
+      late: 'the token has expired',
+      reader: [bob.peerId.toString()],
+      writer: 'the token does not allow this action',
+      thrown: 'the token has been revoked'
+    })
+
+    const other = String(carol.getMultiaddrs()[0])
+    assert.equal(await call('meet', member, other, id, token), 'member')
+    assert.equal(await call('meet', thief, other, id, token), 'no member')
+    assert.deepEqual(await call('ownNetwork', member, Array(16).fill(1)), { peer: member, name: String(blind(new Uint8Array(16).fill(1))('my-app', 0)) })
+  } finally {
+    await Promise.all([bob, carol].map(async node => node.stop()))
+    await closed.stop()
+  }
+}
+
 const browser = await chromium.launch({
   executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync']
@@ -71,6 +123,9 @@ try {
 
   assert.equal(await raceSignal(greeting.promise, AbortSignal.timeout(30_000)), 'hello')
   console.log('the README\'s example says hello from a page')
+
+  await checkNetwork()
+  console.log('a page shows tokens to a point and to a member, and is told what is wrong with them')
 } finally {
   await browser.close()
   await Promise.all([alice, point].map(async node => node.stop()))
