@@ -5,13 +5,15 @@ import { decodersTarget } from './targets/decoders.ts'
 import { handlerTarget } from './targets/handler.ts'
 import { listingTarget } from './targets/listing.ts'
 import { logTarget } from './targets/log.ts'
+import { tokensTarget } from './targets/tokens.ts'
 import type { Choice, Target } from './target.ts'
 
 export const TARGETS: Record<string, () => Target> = {
   handler: handlerTarget,
   decoders: decodersTarget,
   log: logTarget,
-  listing: listingTarget
+  listing: listingTarget,
+  tokens: tokensTarget
 }
 
 /** Messages of which some break a rule, none of which can be left out. */

@@ -63,7 +63,7 @@ export function requestOf ({ what, who, which, more }: Choice, cookies: Readonly
   return {
     message: {
       type: MessageType.DISCOVER,
-      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }), ...(what === 19 ? { sample: true } : {}), ...(more % 3 === 0 ? { bothForms: true } : {}) }
+      discover: { ...(what < 17 ? { ns } : {}), ...(limit === 0 ? {} : { limit: BigInt(limit) }), ...(cookie == null ? {} : { cookie }), ...(what === 19 ? { sample: true } : {}), ...(more % 3 === 0 ? { bothForms: true } : {}), ...(more % 5 === 0 ? { token: 'a.b.c' } : {}) }
     },
     isSound: !isForeign
   }

@@ -1,7 +1,7 @@
 /**
  * Sends messages that are wrong in every way to what reads them, and compares what comes of it with naive models.
  *
- *   npm run fuzz -- [--seconds 60 | --messages 1000000] [--seed 1] [--only handler,decoders,log,listing]
+ *   npm run fuzz -- [--seconds 60 | --messages 1000000] [--seed 1] [--only handler,decoders,log,listing,tokens]
  *
  * What it finds is made as small as it gets and kept in fuzz/findings/, which test/fuzz.spec.ts plays again.
  */

@@ -157,7 +157,7 @@ const bytes = (choice: Choice): Uint8Array => Message.encode(requestOf({ ...choi
 const MAKERS: Record<keyof typeof DECODERS, [make: (choice: Choice) => Uint8Array, nesting: Nesting]> = {
   request: [bytes, MESSAGE],
   watch: [({ which, more }) => WatchRequest.encode([
-    { subscribe: { id: more, ns: NAMESPACES[which % NAMESPACES.length] as string, cookie: new Uint8Array(more % 20), bothForms: more % 3 === 0 } },
+    { subscribe: { id: more, ns: NAMESPACES[which % NAMESPACES.length] as string, cookie: new Uint8Array(more % 20), bothForms: more % 3 === 0, ...(more % 5 === 0 ? { token: 'a.b.c' } : {}) } },
     { unsubscribe: { id: more } },
     { presence: { live: more % 2 === 0 } }
   ][which % 3] as WatchRequest), WATCH_REQUEST],
