@@ -134,6 +134,15 @@ export class InboundStream {
   }
 
   * #serveRequest (message: Uint8ArrayList): Steps<void> {
+    this.#isIdle = false
+    this.#isArriving = false
+    const turn = this.#pace.turn()
+
+    if (turn != null) {
+      this.#stopTimer()
+      yield * wait(turn)
+    }
+
     const request = decodeRequest(message)
 
     // what cannot be answered is not done, for its peer asks again elsewhere; UNREGISTER has no answer,
@@ -145,8 +154,6 @@ export class InboundStream {
     }
 
     this.#pace.begin()
-    this.#isIdle = false
-    this.#isArriving = false
     this.#isAwaited = isAwaited
 
     if (this.#pointless.signal.aborted) {
@@ -241,6 +248,13 @@ export class InboundStream {
     if (!this.#isEnded) {
       clearTimeout(this.#timer)
       this.#timer = setTimeout(act, ms)
+    }
+  }
+
+  /** While it is the others' turn, the peer is not late with anything. */
+  #stopTimer (): void {
+    if (!this.#isEnded) {
+      clearTimeout(this.#timer)
     }
   }
 

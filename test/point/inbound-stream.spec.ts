@@ -1,9 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
+import { StreamMessageEvent } from '@libp2p/interface'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { InboundStream } from '../../src/point/inbound-stream.ts'
 import { Pace } from '../../src/point/pace.ts'
 import { pointSettings } from '../../src/point/settings.ts'
 import { Unsent } from '../../src/point/unsent.ts'
+import { FakeStream } from '../fixtures/fake-stream.ts'
 import { framed } from '../fixtures/raw-stream.ts'
 import { discover, unregister } from '../fixtures/requests.ts'
 import { settle, yamuxStreamPair } from '../fixtures/stream-pair.ts'
@@ -63,6 +65,67 @@ describe('requests that come in one go', () => {
     expect(Math.max(...inEachTurn)).toBe(2)
     await local.close()
     await serving
+  })
+})
+
+describe('requests that come in one go on many streams', () => {
+  function come (send = (stream: FakeStream): void => { stream.receive(discover('my-app')) }): { streams: FakeStream[], inbound: InboundStream[], served: () => number } {
+    const pace = new Pace()
+    let now = 0
+    let served = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const streams = Array.from({ length: 60 }, () => new FakeStream())
+    const inbound = streams.map(stream => new InboundStream(stream.asStream, pointSettings({ requestTimeout: 1_000 }), pace, outbox(), () => {
+      served++
+      now++
+
+      return RESPONSE
+    }))
+    inbound.forEach(stream => { stream.serve().catch(() => {}) })
+    streams.forEach(send)
+
+    return { streams, inbound, served: () => served }
+  }
+
+  it('do not keep others from their turn', async () => {
+    const { streams, served } = come()
+    expect(served()).toBeLessThan(30)
+
+    await setImmediate()
+    expect(served()).toBeLessThan(60)
+    await vi.waitFor(() => { expect(served()).toBe(60) })
+    expect(streams.map(stream => stream.read())).toEqual(streams.map(() => [RESPONSE]))
+    streams.forEach(stream => { stream.abort() })
+  })
+
+  it('are answered when the point stops meanwhile', async () => {
+    const { streams, inbound } = come()
+    await Promise.all(inbound.map(async stream => stream.finish()))
+
+    expect(streams.map(stream => stream.read())).toEqual(streams.map(() => [RESPONSE]))
+  })
+
+  it('are not answered where nobody is there any more when it is their turn', async () => {
+    const { streams, inbound, served } = come()
+    streams.slice(30).forEach(stream => { stream.abort(new Error('gone')) })
+    await Promise.all(inbound.map(async stream => stream.finish()))
+
+    expect(served()).toBe(30)
+  })
+
+  it('are not late because of that', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { streams, served } = come(stream => {
+      // as a request that comes in two parts, for the second of which there is a time
+      const request = messages(discover('my-app'))
+      stream.dispatchEvent(new StreamMessageEvent(request.subarray(0, 5)))
+      stream.dispatchEvent(new StreamMessageEvent(request.subarray(5)))
+    })
+    vi.advanceTimersByTime(1_000)
+
+    expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 'open'))
+    await vi.waitFor(() => { expect(served()).toBe(60) })
+    streams.forEach(stream => { stream.abort() })
   })
 })
 

@@ -183,9 +183,10 @@ export class WatchStream {
       // in turns, so that a busy namespace does not keep the others from being told
       for (const subscription of this.#news) {
         this.#news.delete(subscription)
+        const { pace, onBusy } = this.#init
+        yield * wait(pace.turn())
         yield * wait(this.#outbox.room())
 
-        const { pace, onBusy } = this.#init
         const begin = pace.begin()
         const telling = run(this.#tellOf(subscription))
         const rest = pace.end()

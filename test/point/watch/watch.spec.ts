@@ -95,6 +95,33 @@ describe('a stream on which nothing is read', () => {
   })
 })
 
+describe('many who subscribe at once', () => {
+  it('do not keep others from their turn', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance', 'Date'] })
+    const store = new MemoryStore()
+    registers(store, 'my-app')
+    const list = store.list.bind(store)
+    store.list = (...query) => {
+      vi.advanceTimersByTime(1)
+
+      return list(...query)
+    }
+    const watch = watchOf(store)
+    const clients = Array.from({ length: 60 }, (_, i) => new Client(watch, undefined, `192.0.2.${i}`))
+    const seen = clients.map(() => 0)
+    const told = (): number => {
+      clients.forEach((client, i) => { seen[i] += client.read().length })
+
+      return seen.filter(count => count > 0).length
+    }
+    clients.forEach(client => { client.ask({ subscribe: { id: 1, ns: 'my-app' } }) })
+    expect(told()).toBeLessThan(30)
+
+    await vi.advanceTimersByTimeAsync(100)
+    expect(told()).toBe(60)
+  })
+})
+
 describe('a stream with many subscriptions of one namespace', () => {
   it('keeps the point from telling again for four times as long as it took to tell all of them', async () => {
     const store = new MemoryStore()
