@@ -384,8 +384,9 @@ describe('rateLimit', () => {
   it('refuses what is over it, once the interval has passed', async () => {
     // a stream counts as two
     const { connection, record, askAsAnother } = await start({ rateLimit: { requests: 5, interval: 400 } })
-    const stream = await openStream(connection)
+    // the interval begins with the stream
     const begun = performance.now()
+    const stream = await openStream(connection)
     const statuses = []
 
     for (let i = 0; i < 3; i++) {
