@@ -61,6 +61,18 @@ const CROWDS: Record<string, Crowd> = {
       await eachOf(1_000, async i => { await Peer.at(tcp, `127.66.${i % 250}.${1 + i % 4}`, privateKey).catch(() => {}) })
     }
   },
+  'two thousand connections on which nothing is said': {
+    namespace: () => 'space',
+    come: async ({ tcp }) => {
+      const port = Number(/tcp\/(\d+)/.exec(tcp)?.[1])
+      // each handshake that does not begin is waited for
+      await eachOf(2_000, async i => {
+        const socket = connect({ port, host: '127.0.0.1', localAddress: `127.66.${i % 250}.${1 + i % 8}` })
+        socket.on('error', () => {})
+        await once(socket, 'connect').catch(() => {})
+      })
+    }
+  },
   'twelve WebSockets with a frame that does not end': {
     most: 12 * MIB,
     come: async ({ ws }) => {
@@ -153,8 +165,9 @@ const CROWDS: Record<string, Crowd> = {
         }
       })
       await delay(5_000)
+      // what they take that are connected and quiet is not what is asked here
       restart((await usage()).memory)
-      peers.forEach(peer => {
+      peers.filter(({ below }) => below.status === 'open').forEach(peer => {
         // neither on a stream, nor on any
         peer.socket.pause()
 

@@ -2,7 +2,7 @@ import { endConnection } from '../protocol/patches/end-connection.ts'
 import { FairShares, UNSHARED } from '../store/fair-shares.ts'
 import type { Origin } from './types.ts'
 import type { Network, Share } from '../store/fair-shares.ts'
-import type { Connection, ConnectionGater, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
+import type { Connection, ConnectionGater, Libp2pEvents, MultiaddrConnection, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 
 /** Of what the node may have, one in so many stays free: at its limit, libp2p refuses everybody before this node sees them. */
@@ -10,6 +10,11 @@ const ONE_STAYS_FREE_IN = 100
 
 interface Held extends Share {
   connection: Connection
+}
+
+/** A connection whose handshake is under way. */
+interface Pending extends Share {
+  connection: MultiaddrConnection
 }
 
 export interface FairConnectionsInit {
@@ -24,12 +29,16 @@ export interface FairConnectionsInit {
 /**
  * Shares the connections that a node may have between networks: when there are as many as it may have, a
  * newcomer takes the place of the youngest of the network that has most, or is refused. Connections that
- * this node opened count, and are not closed.
+ * this node opened count, and are not closed. Handshakes that may be under way are shared likewise: whoever
+ * begins them and says nothing would keep out everybody else.
  */
 export class FairConnections {
   readonly #init: FairConnectionsInit
   readonly #shares = new FairShares<Held>()
   readonly #held = new Map<Connection, Held>()
+  readonly #pendingShares = new FairShares<Pending>()
+  /** By what a connection has in common with what is below it. */
+  readonly #pending = new Map<MultiaddrConnection['timeline'], Pending>()
   /** How many this node opened. */
   #own = 0
   /** What the gater did before. */
@@ -46,7 +55,7 @@ export class FairConnections {
     events.addEventListener('connection:close', this.#onClose)
     this.#deny = connectionGater.denyInboundConnection
     // before the handshake, which costs more than all else that a newcomer does
-    connectionGater.denyInboundConnection = async connection => this.#isRefused(connection) || await this.#deny?.call(connectionGater, connection) === true
+    connectionGater.denyInboundConnection = async connection => this.#isRefused(connection) || !this.#begin(connection) || await this.#deny?.call(connectionGater, connection) === true
   }
 
   stop (): void {
@@ -64,6 +73,10 @@ export class FairConnections {
       this.#remove(connection)
     }
 
+    for (const timeline of this.#pending.keys()) {
+      this.#endPending(timeline)
+    }
+
     this.#own = 0
   }
 
@@ -74,11 +87,52 @@ export class FairConnections {
     return Math.max(1, max - Math.ceil(max / ONE_STAYS_FREE_IN) - this.#own)
   }
 
+  /** How many handshakes may be under way: libp2p's own limit is no part of what a ConnectionManager promises. */
+  get #maxPending (): number {
+    const { maxIncomingPendingConnections: max = Infinity } = this.#init.connectionManager as { maxIncomingPendingConnections?: number }
+
+    return Math.max(1, max - Math.ceil(max / ONE_STAYS_FREE_IN))
+  }
+
+  /** A handshake begins, unless there are as many as there may be and nobody makes room. */
+  #begin (connection: MultiaddrConnection): boolean {
+    const network = this.#init.networkOf(connection)
+
+    if (this.#pendingShares.count >= this.#maxPending) {
+      const victim = this.#pendingShares.victim(network, 1)
+
+      if (victim == null) {
+        return false
+      }
+
+      this.#endPending(victim.connection.timeline)
+      victim.connection.abort(new Error('There are too many handshakes'))
+    }
+
+    const pending: Pending = { ...UNSHARED, network, weight: 1, connection }
+    this.#pending.set(connection.timeline, pending)
+    this.#pendingShares.add(pending)
+    connection.addEventListener('close', () => { this.#endPending(connection.timeline) })
+
+    return true
+  }
+
+  #endPending (timeline: MultiaddrConnection['timeline']): void {
+    const pending = this.#pending.get(timeline)
+
+    if (pending != null) {
+      this.#pending.delete(timeline)
+      this.#pendingShares.remove(pending)
+    }
+  }
+
   #isRefused (origin: Origin): boolean {
     return this.#shares.count >= this.#max && this.#shares.victim(this.#init.networkOf(origin), 1) == null
   }
 
   readonly #onOpen = ({ detail: connection }: CustomEvent<Connection>): void => {
+    this.#endPending(connection.timeline)
+
     if (connection.direction === 'outbound' || this.#hasRoom(connection)) {
       this.#add(connection)
     } else {

@@ -110,7 +110,7 @@ describe('many who subscribe at once', () => {
     const clients = Array.from({ length: 60 }, (_, i) => new Client(watch, undefined, `192.0.2.${i}`))
     const seen = clients.map(() => 0)
     const told = (): number => {
-      clients.forEach((client, i) => { seen[i] += client.read().length })
+      clients.forEach((client, i) => { seen[i] = (seen[i] ?? 0) + client.read().length })
 
       return seen.filter(count => count > 0).length
     }
