@@ -1059,7 +1059,7 @@ const RULES: Record<string, Rule> = {
     await changed('unregistering', async () => subject.unregister('space', '2'))
     await subject.register('space', '3', { network: '203.0/113/1' })
     await subject.register('space', '4', { network: '203.0/113/1' })
-    await changed('making room', async () => subject.register('space', '5', { limits: { ...NO_LIMITS, maxRegistrations: 3 }, network: '10.0/0/1' }))
+    await changed('making room', async () => subject.register('space', '5', { limits: { ...NO_LIMITS, maxRegistrationsPerNamespace: 3 }, network: '10.0/0/1' }))
     await changed('expiry', async () => subject.expire(NOW + 2 * SECOND))
     check('those who are named are gone', [...gone].every(peer => ['1', '2', '4'].includes(peer)))
 
@@ -1067,7 +1067,7 @@ const RULES: Record<string, Rule> = {
     await subject.register('other space', '1')
     await subject.unregister('other space', '1')
     await subject.unregister('space', 'unknown')
-    await subject.tryRegister('space', '6', { limits: { ...NO_LIMITS, maxRegistrations: 1 } })
+    await subject.tryRegister('space', '6', { limits: { ...NO_LIMITS, maxRegistrationsPerNamespace: 1 } })
     await subject.list({ namespace: 'space' })
     end()
     end()

@@ -178,6 +178,28 @@ describe('the store suite', () => {
     expect(destroyed).to.equal(created)
   })
 
+  it('leaves out what is limited and counted in all of a store, where that is not exact, and nothing else', async () => {
+    /** In all of it there may be twice as many as there should, and each peer counts twice. */
+    class Approximate extends MemoryStore {
+      override register (registration: NewRegistration, limits: StoreLimits, now: number): RegisterResult {
+        return super.register(registration, { ...limits, maxNamespaces: 2 * limits.maxNamespaces, maxRegistrations: 2 * limits.maxRegistrations }, now)
+      }
+
+      override get size (): StoreSize {
+        return { ...super.size, peers: 2 * super.size.peers }
+      }
+    }
+
+    const all = storeSuite(() => new MemoryStore()).map(({ name }) => name)
+    const cases = storeSuite(() => new Approximate(), undefined, { exactTotals: false })
+    await Promise.all(cases.map(async ({ run }) => run()))
+    const names = cases.map(({ name }) => name)
+
+    expect(all.filter(name => !names.includes(name)).every(name => /max(Namespaces|Registrations|Bytes)\b/.test(name))).to.equal(true)
+    expect(all.length - names.length).to.equal(15)
+    expect((await Promise.allSettled(storeSuite(() => new Approximate()).map(async ({ run }) => run()))).some(({ status }) => status === 'rejected')).to.equal(true)
+  })
+
   it('has a sentence for every case, and each but once', () => {
     const names = storeSuite(() => new MemoryStore()).map(({ name }) => name)
 

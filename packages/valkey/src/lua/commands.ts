@@ -320,7 +320,7 @@ end
 
 for i = 1, #ids, CHUNK do
   for _, packed in ipairs(call('HMGET', REGISTRATIONS, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))) do
-    if isAlive(packed) and string.find(forms, tostring(read(packed).forms), 1, true) then
+    if isAlive(packed) and string.find(forms, formsOf(packed), 1, true) then
       found[#found + 1] = packed
       isThere[packed] = true
     end

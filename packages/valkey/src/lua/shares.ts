@@ -180,13 +180,14 @@ local function pick (count, many, visit)
   end
 end
 
--- draws shares of a network: each of its parts gives as many, and what one has not is given by the others
+-- Draws shares of a network: each of its parts gives as many, and what one has not is given by the others. Which parts
+-- there are is left to the chance of the server: to draw one after the other would be a call for each.
 local function draw (scope, path, limit, ids)
-  local shares, weights = sharesOf(scope), weightsOf(scope, path)
-  local from, to = rangeOf(path)
-  local parts = call('ZCARD', weights)
+  local shares = sharesOf(scope)
+  local parts = call('ZRANDMEMBER', weightsOf(scope, path), limit, 'WITHSCORES')
 
-  if parts == 0 then
+  if #parts == 0 then
+    local from, to = rangeOf(path)
     local first = call('ZLEXCOUNT', shares, '-', '(' .. string.sub(from, 2))
     local count = call('ZLEXCOUNT', shares, from, to)
 
@@ -200,10 +201,11 @@ local function draw (scope, path, limit, ids)
 
   local chosen = {}
 
-  pick(math.min(limit, parts), parts, function (place)
-    local part = call('ZRANGE', weights, place, place)[1]
-    chosen[#chosen + 1] = { path = part, count = call('ZLEXCOUNT', shares, rangeOf(part)), chance = math.random() }
-  end)
+  for i = 1, #parts, 2 do
+    -- what is shared within a namespace weighs the same
+    local count = scope == 'all' and call('ZLEXCOUNT', shares, rangeOf(parts[i])) or tonumber(parts[i + 1])
+    chosen[#chosen + 1] = { path = parts[i], count = count, chance = math.random() }
+  end
 
   table.sort(chosen, function (a, b)
     if a.count == b.count then
@@ -217,11 +219,11 @@ local function draw (scope, path, limit, ids)
     local count = math.min(part.count, math.floor(limit / (#chosen - i + 1)))
     limit = limit - count
 
-    -- most networks have one, whichever of their parts it is in
-    if part.count == 1 and count == 1 then
-      local first, last = rangeOf(part.path)
-      local _, id = split(call('ZRANGEBYLEX', shares, first, last, 'LIMIT', 0, 1)[1])
-      ids[#ids + 1] = id
+    if count > 0 and count == part.count then
+      for _, share in ipairs(call('ZRANGEBYLEX', shares, rangeOf(part.path))) do
+        local _, id = split(share)
+        ids[#ids + 1] = id
+      end
     elseif count > 0 then
       draw(scope, part.path, count, ids)
     end

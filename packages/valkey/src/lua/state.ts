@@ -97,6 +97,10 @@ local function read (packed)
   }
 end
 
+local function formsOf (packed)
+  return tostring(string.byte(packed, 18))
+end
+
 local function isAlive (packed)
   return struct.unpack('>d', packed, 9) > now
 end
