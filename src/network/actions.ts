@@ -1,4 +1,4 @@
 /** What a token may allow. */
-export const ACTIONS = ['register', 'discover'] as const
+export type Action = 'register' | 'discover'
 
-export type Action = typeof ACTIONS[number]
+export const ACTIONS: Action[] = ['register', 'discover']

@@ -1,7 +1,10 @@
 import { RendezvousError } from '../protocol/errors.ts'
 
+/** What can be wrong with a token. */
+export type TokenProblem = 'missing' | 'malformed' | 'issuer' | 'expired' | 'early' | 'peer' | 'action' | 'namespace' | 'revoked' | 'signature'
+
 /** In the order in which a token is looked at. */
-const PROBLEMS = {
+const PROBLEMS: Record<TokenProblem, string> = {
   missing: 'a token of its network is required, and none was shown',
   malformed: 'the token is malformed',
   issuer: 'the token is of another network',
@@ -12,10 +15,7 @@ const PROBLEMS = {
   namespace: 'the token does not allow this namespace',
   revoked: 'the token has been revoked',
   signature: 'the signature of the token is wrong'
-} as const
-
-/** What can be wrong with a token. */
-export type TokenProblem = keyof typeof PROBLEMS
+}
 
 /**
  * A token does not do. Its message is one sentence for each `problem`, and has nothing of what was shown: it may be told to

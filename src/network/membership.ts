@@ -94,9 +94,9 @@ export interface Members extends TypedEventTarget<MembershipEvents> {
   /** Whether a peer that is connected has shown that it is a member. */
   isMember (peer: PeerId): boolean
   /**
-   * Resolves once a connected peer has shown that it is a member: what its stream brings before that is a stranger's.
+   * Resolves once a peer has shown that it is a member: what its stream brings before that is a stranger's.
    *
-   * @throws {InvalidTokenError} when it is none
+   * @throws {InvalidTokenError} when it is none, or has shown nothing within `patience`
    * @throws {AbortError}
    */
   confirm (peer: PeerId, options?: AbortOptions): Promise<void>
@@ -187,11 +187,9 @@ export class MembershipService extends TypedEventEmitter<MembershipEvents> imple
       return
     }
 
-    if (!this.#components.connectionManager.getConnections(peer).some(connection => this.#waiting.has(connection))) {
-      throw new InvalidTokenError('missing')
-    }
-
     const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // a stream may come before it is known here that its connection is open
+    const late = setTimeout(() => { reject(new InvalidTokenError('missing')) }, this.#patience)
     const onMember = ({ detail }: CustomEvent<MemberDetail>): void => { if (detail.peer.equals(peer)) { resolve() } }
     const onNonMember = ({ detail }: CustomEvent<{ peer: PeerId }>): void => { if (detail.peer.equals(peer)) { reject(new InvalidTokenError('missing')) } }
     const onDisconnect = ({ detail }: CustomEvent<PeerId>): void => { if (detail.equals(peer)) { reject(new InvalidTokenError('missing')) } }
@@ -202,6 +200,7 @@ export class MembershipService extends TypedEventEmitter<MembershipEvents> imple
     try {
       await raceSignal(promise, AbortSignal.any([this.#stopping.signal, ...(signal == null ? [] : [signal])]))
     } finally {
+      clearTimeout(late)
       this.removeEventListener('member', onMember)
       this.removeEventListener('non-member', onNonMember)
       this.#components.events.removeEventListener('peer:disconnect', onDisconnect)
@@ -261,7 +260,7 @@ export class MembershipService extends TypedEventEmitter<MembershipEvents> imple
         throw new RefusedError(`it refuses this node: ${printable(answer.refusal)}`)
       }
 
-      await this.#admit(connection.remotePeer, answer.token)
+      await this.#admit(connection, answer.token)
       await stream.close({ signal })
     } catch (err: any) {
       stream.abort(err)
@@ -280,10 +279,15 @@ export class MembershipService extends TypedEventEmitter<MembershipEvents> imple
   async #answer (stream: Stream, connection: Connection): Promise<void> {
     const signal = this.#deadline()
     const peer = connection.remotePeer
+
+    if (this.#nonMembers.has(peer, performance.now()) && !this.#except(connection)) {
+      throw new InvalidTokenError('missing')
+    }
+
     const { token } = Message.decode(await readMessages(stream, MAX_MESSAGE_SIZE).read({ signal }))
 
     try {
-      await this.#admit(peer, token)
+      await this.#admit(connection, token)
     } catch (err) {
       if (!(err instanceof InvalidTokenError)) {
         throw err
@@ -309,13 +313,15 @@ export class MembershipService extends TypedEventEmitter<MembershipEvents> imple
   /**
    * @throws {InvalidTokenError} when it is no member
    */
-  async #admit (peer: PeerId, token: string | undefined): Promise<void> {
+  async #admit (connection: Connection, token: string | undefined): Promise<void> {
+    const peer = connection.remotePeer
     const key = peer.toString()
     const membership = await this.#verifier.verify(token, { peer }, Date.now())
     const connections = this.#components.connectionManager.getConnections(peer)
     connections.forEach(connection => { this.#settle(connection) })
 
-    if (connections.length > 0) {
+    // one whose stream came first may not be known yet
+    if (connections.length > 0 || connection.status === 'open') {
       const isNew = !this.#members.has(key)
       this.#members.set(key, { peer, membership })
 
@@ -359,7 +365,8 @@ export class MembershipService extends TypedEventEmitter<MembershipEvents> imple
       if (problem != null) {
         this.#deny(member.peer, problem.message)
       } else if (connection != null && Date.now() + SWEEP_INTERVAL >= member.membership.expires) {
-        this.#ask(connection)
+        // it is a member until then, and asked again before
+        this.#exchange(connection).catch(err => { this.#log('%p has shown no other token: %s', member.peer, err.message) })
       }
     }
   }

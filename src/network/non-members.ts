@@ -12,7 +12,7 @@ export class NonMembers {
   readonly #memory: number
   /** Until when, by a clock that is never set; the first to be forgotten comes first. */
   readonly #until = new Map<string, number>()
-  #before: Pick<ConnectionGater, 'denyDialPeer' | 'denyInboundEncryptedConnection'> = {}
+  #before: Partial<Pick<ConnectionGater, 'denyDialPeer' | 'denyInboundEncryptedConnection'>> = {}
 
   /**
    * @param memory - milliseconds
@@ -23,7 +23,8 @@ export class NonMembers {
   }
 
   start (): void {
-    const { denyDialPeer, denyInboundEncryptedConnection } = this.#before = { ...this.#gater }
+    const { denyDialPeer, denyInboundEncryptedConnection } = this.#gater
+    this.#before = { ...(denyDialPeer == null ? {} : { denyDialPeer }), ...(denyInboundEncryptedConnection == null ? {} : { denyInboundEncryptedConnection }) }
     const has = (peer: PeerId): boolean => this.has(peer, performance.now())
     this.#gater.denyDialPeer = async peer => has(peer) || await denyDialPeer?.call(this.#gater, peer) === true
     this.#gater.denyInboundEncryptedConnection = async (peer, connection) => has(peer) || await denyInboundEncryptedConnection?.call(this.#gater, peer, connection) === true

@@ -1,6 +1,6 @@
 import { createLibp2p } from 'libp2p'
 import { identify } from '@libp2p/identify'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { byToken, membership } from '../../src/network/index.ts'
 import { addressOf, base, clientNode, collect, plainNode, pointNode, stopNodes } from '../fixtures/nodes.ts'
 import { capturingLogger } from '../fixtures/log.ts'
@@ -156,7 +156,7 @@ describe('members among themselves, over TCP', () => {
   it('keep their connection, and know each other', async () => {
     const network = await owner()
     const [alice, bob] = [await person(), await person()]
-    const trust = { issuers: [network.id] }
+    const trust = { issuers: [network.id], patience: 1_000 }
     const a = await node(alice, { ...trust, token: await network.invite(alice) })
     const b = await node(bob, { ...trust, token: async () => network.invite(bob) })
     const connection = await a.dial(b.getMultiaddrs())
@@ -223,6 +223,41 @@ describe('members among themselves, over TCP', () => {
       const stream = await stranger.dialProtocol(a.getMultiaddrs(), '/rendezvous/membership/1.0.0')
       stream.send(Uint8Array.from(bytes))
       await expect.poll(() => stranger.getConnections(), { message: JSON.stringify(bytes) }).toEqual([])
+    }
+  })
+
+  it('are asked for another token before theirs ends, and are members no longer when there is none, or when they are revoked', async () => {
+    const network = await owner()
+    const [alice, bob, carol] = [await person(), await person(), await person()]
+    const revoked = new Set<string>()
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+
+    try {
+      const lifetime = 600_000
+      const trust = { issuers: [network.id], revoked, tolerance: 1_000 }
+      const fresh = (who: Person) => async (): Promise<string> => network.invite(who, { notBefore: Date.now(), lifetime })
+      const a = await node(alice, { ...trust, token: fresh(alice) })
+      const b = await node(bob, { ...trust, token: fresh(bob) })
+      const c = await node(carol, { ...trust, token: await fresh(carol)() })
+      await Promise.all([b, c].map(async other => a.dial(other.getMultiaddrs())))
+      await expect.poll(() => [b, c].map(({ peerId }) => a.services.members.isMember(peerId))).toEqual([true, true])
+
+      for (let passed = 0; passed < 2 * lifetime; passed += 30_000) {
+        await vi.advanceTimersByTimeAsync(30_000)
+        // what was asked is answered
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
+
+      expect([b, c].map(({ peerId }) => a.services.members.isMember(peerId))).toEqual([true, false])
+      await expect.poll(() => a.getConnections(carol.peer)).toEqual([])
+      expect(a.refusals).toEqual(['the token has expired'])
+
+      revoked.add(bob.peer.toString())
+      expect(a.services.members.isMember(bob.peer)).toBe(false)
+      await vi.advanceTimersByTimeAsync(30_000)
+      await expect.poll(() => a.getConnections(bob.peer)).toEqual([])
+    } finally {
+      vi.useRealTimers()
     }
   })
 })
