@@ -32,6 +32,7 @@ export const parts = {
   watch: 'Watching: a thousand in processes of their own',
   city: 'A city: thousands who are connected, registered and watching',
   valkey: 'The store that points share: Valkey',
+  storm: 'A storm: ten thousand come back to a point that was killed',
   rust: 'The rust-libp2p server, driven by the same client'
 } as const
 

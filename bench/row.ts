@@ -16,7 +16,7 @@ export interface Row extends Summary {
   ok: boolean | null
 }
 
-export type Unit = 'µs' | 'ms' | '1/s' | 'bytes' | 'updates'
+export type Unit = 'µs' | 'ms' | '1/s' | 'bytes' | 'updates' | 'requests'
 
 /** A row, and the words that the table has beside it. */
 export interface TableRow extends Row {

@@ -12,13 +12,16 @@ import type { TableRow } from './row.ts'
 
 const PLOT = new URL('cost.svg', import.meta.url)
 
+/** Each takes half as long again as all others, or needs a server. */
+const LONG: PartName[] = ['city', 'storm', 'valkey']
+
 const HELP = `usage: npm run bench -- [options] [part ...]
 
-parts: ${Object.keys(parts).join(', ')} (all but city and valkey when none is named)
+parts: ${Object.keys(parts).join(', ')} (all but ${LONG.join(', ')} when none is named)
 
   --json    print one JSON object for each row instead of the tables
   --plot    draw bench/cost.svg from the rows of the parts store and persistent
-  --sizes   connections that the part city holds, such as 100,1000,5000,15000, or registrations that valkey does
+  --sizes   connections that the part city holds, such as 100,1000,5000,15000, that storm loses, or registrations that valkey does
   --update  write the tables into bench/README.md
 `
 
@@ -127,8 +130,7 @@ function chosen (names: string[]): PartName[] {
     process.exit(2)
   }
 
-  // half as long again as all others; and what needs a server
-  return names.length === 0 ? known.filter(name => name !== 'city' && name !== 'valkey') : known.filter(name => names.includes(name))
+  return names.length === 0 ? known.filter(name => !LONG.includes(name)) : known.filter(name => names.includes(name))
 }
 
 function verdict (rows: TableRow[], failed: PartName[]): string {

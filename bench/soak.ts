@@ -3,7 +3,10 @@
  * enough to see whether it grows. It fails when the point has more than 10 % more memory in use at the
  * end than after the warm-up, or when anything went wrong that was not meant to.
  *
- *   npm run soak -- [--minutes 10] [--clients 500]
+ *   npm run soak -- [--minutes 10] [--clients 500] [--crowd 0]
+ *
+ * The crowd are light clients, of interop's Rust driver, that register, watch and renew; some leave all the time, and
+ * others come.
  */
 
 import { spawn } from 'node:child_process'
@@ -28,18 +31,23 @@ import { PROTOCOL_ID, rendezvousClient } from 'libp2p-rendezvous'
 import { encode } from 'uint8-varint'
 import { concat } from 'uint8arrays/concat'
 import { fromString } from 'uint8arrays/from-string'
+import { Driver, implementations } from '../interop/drivers.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, clients: { type: 'string', default: '500' } } })
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, clients: { type: 'string', default: '500' }, crowd: { type: 'string', default: '0' } } })
 const DURATION = Number(values.minutes) * 60_000
 const CLIENTS = Number(values.clients)
+const CROWD = Number(values.crowd)
 
 /** Until then caches fill and code is optimised: what is measured is what comes after. */
 const WARM_UP = Math.min(DURATION / 4, 3 * 60_000)
 /** When memory is measured: a minute from the end of the warm-up, and the last one. */
 const WINDOW = Math.min(DURATION / 5, 60_000)
 const SAMPLE_INTERVAL = 5_000
-const MAX_GROWTH = 0.1
+const COLLECT_INTERVAL = 15_000
+/** For buffers to be let go, some time after their objects. */
+const COLLECT_PAUSE = 1_500
+const MAX_GROWTH = 0.05
 /**
  * What a process has of the machine does not all go back when it is no longer in use, so it follows the
  * highest tide. More than this is memory that the garbage collector knows nothing of.
@@ -48,18 +56,31 @@ const MAX_RESIDENT_GROWTH = 0.25
 
 /**
  * How much a process holds has more to do with when it last collected garbage than with what it needs,
- * so in the windows it is made to do so before each sample.
+ * so in the windows it is made to do so before each sample. With thousands of clients that holds it up for a second: no
+ * more often than that, and not more thoroughly, or it is the collecting that the clients endure.
  */
-const COLLECT = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2',()=>{gc({type:'major',execution:'sync',flavor:'last-resort'})})"]
+const COLLECT = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2',()=>{gc({type:'major',execution:'sync'})})"]
 
 const NAMESPACES = 20
-const TTL = 30_000
+/** Twice what a client waits at least before it renews. */
+const TTL = 60_000
 /** How long a client stays, give or take half of it. */
 const STAY = 90_000
 /** How long it waits before it discovers again, give or take half of it. */
 const PAUSE = 8_000
 /** Of the clients that go, those that just vanish. */
 const VANISHING = 0.5
+
+/** Of the crowd: what the point grants who asks for none, and when it is renewed. Seconds. */
+const CROWD_TTL = 300
+const CROWD_RENEWS = 200
+/** Who know of each other. */
+const CROWD_NAMESPACE = 10
+/** One in so many leaves and is replaced within each turn, milliseconds: all of them in twenty minutes. */
+const CROWD_TURNS = 600
+const CROWD_TURN = 2_000
+const CROWD_TOGETHER = 20
+const CROWD_PATIENCE = 10 * 60_000
 
 /** How far off a client's look at the clock may be. */
 const SLACK = 5_000
@@ -71,6 +92,13 @@ const PATIENT = { dialTimeout: PATIENCE, addressDialTimeout: PATIENCE, outboundS
 const CACHED = 8_400
 /** Fewer than the rate limit lets a peer make at once: each has a signature to verify. */
 const RECORDS_OF_A_PEER = 120
+
+/**
+ * So many of these at a time, and milliseconds between two records of each: all of them come from one network, and a
+ * point verifies a thousand of one network in a second.
+ */
+const FILLING = 6
+const FILL_PAUSE = 10
 
 /** What Node adds to each delay that it measures: the interval at which it looks. */
 const RESOLUTION = 0.01
@@ -91,11 +119,11 @@ interface Sample {
   requests: number
 }
 
-const started = Date.now()
+let started = Date.now()
 const problems: string[] = []
 /** Peers that a request may have been cut off of. */
 const vanished = new Set<string>()
-const counts = { clients: 0, registered: 0, discovered: 0, refused: 0, left: 0, vanished: 0 }
+const counts = { clients: 0, registered: 0, discovered: 0, told: 0, refused: 0, left: 0, vanished: 0, replaced: 0, renewed: 0 }
 const ending = new AbortController()
 /** Of this process: when it is held up itself, it learns little about the point. */
 const ownDelay = monitorEventLoopDelay({ resolution: RESOLUTION * 1_000 })
@@ -117,7 +145,8 @@ function about (ms: number): number {
 async function startPoint (data: string): Promise<{ address: string, metrics: string, collect: () => void, end: () => Promise<number | null> }> {
   const child = spawn(process.execPath, [
     ...COLLECT, bin, 'point', '--json', '--listen', '/ip4/127.0.0.1/tcp/0', '--data', data, '--http', '127.0.0.1:0',
-    '--min-ttl', '10s', '--default-ttl', '30s', '--max-connection-rate', '1000'
+    '--min-ttl', '10s', '--default-ttl', `${CROWD_TTL}s`,
+    '--max-connections', String(2 * (CLIENTS + CROWD) + 1_000), '--max-connection-rate', '1000'
   ], { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>(resolve => { child.once('close', resolve) })
   child.stderr.setEncoding('utf8').on('data', text => { problem(`the point says: ${text.trim()}`) })
@@ -160,26 +189,35 @@ async function startPoint (data: string): Promise<{ address: string, metrics: st
  * new record each, faster than clients make them.
  */
 async function fillCaches (point: string): Promise<void> {
-  await Promise.all(Array.from({ length: CACHED / RECORDS_OF_A_PEER }, async () => {
-    const privateKey = await generateKeyPair('Ed25519')
-    const node = await createLibp2p({
-      privateKey,
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      connectionManager: PATIENT,
-      services: { identify: identify() }
-    })
-    const stream = lpStream(await node.dialProtocol(multiaddr(point), PROTOCOL_ID))
+  let left = Math.ceil(CACHED / RECORDS_OF_A_PEER)
 
-    for (let index = 1; index <= RECORDS_OF_A_PEER; index++) {
-      const record = new PeerRecord({ peerId: node.peerId, multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/1')], seqNumber: BigInt(index) })
-      await stream.write(registerRequest('soak-warm-up', (await RecordEnvelope.seal(record, privateKey)).marshal()))
-      await stream.read()
+  await Promise.all(Array.from({ length: FILLING }, async () => {
+    while (left-- > 0) {
+      await fillCache(point)
     }
-
-    await node.stop()
   }))
+}
+
+async function fillCache (point: string): Promise<void> {
+  const privateKey = await generateKeyPair('Ed25519')
+  const node = await createLibp2p({
+    privateKey,
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionManager: PATIENT,
+    services: { identify: identify() }
+  })
+  const stream = lpStream(await node.dialProtocol(multiaddr(point), PROTOCOL_ID))
+
+  for (let index = 1; index <= RECORDS_OF_A_PEER; index++) {
+    const record = new PeerRecord({ peerId: node.peerId, multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/1')], seqNumber: BigInt(index) })
+    await stream.write(registerRequest('soak-warm-up', (await RecordEnvelope.seal(record, privateKey)).marshal()))
+    await stream.read()
+    await delay(FILL_PAUSE)
+  }
+
+  await node.stop()
 }
 
 /** REGISTER, as proto/rendezvous.proto has it. */
@@ -189,7 +227,47 @@ function registerRequest (namespace: string, record: Uint8Array): Uint8Array {
   return concat([encode(1 << 3), encode(0), bytes(2, concat([bytes(1, fromString(namespace)), bytes(2, record)]))])
 }
 
-/** One client's life: it registers, discovers again and again, and goes. */
+/** The crowd, once all of it has arrived. */
+async function startCrowd (point: string): Promise<Driver> {
+  const crowd = await Driver.start(implementations.rust, 'load', point, 'register', 'watch', `renew=${CROWD_RENEWS}`)
+  await tell(crowd, 'join', { count: CROWD })
+
+  return crowd
+}
+
+async function tell (crowd: Driver, command: string, args: Record<string, unknown> = {}): Promise<any> {
+  const answer = await crowd.do(command, { ns: 'crowd', crowd: CROWD_NAMESPACE, together: CROWD_TOGETHER, ...args }, CROWD_PATIENCE)
+
+  if (!answer.ok) {
+    problem(`the crowd: ${answer.error}`)
+  }
+
+  return answer
+}
+
+/** Those who were there first leave without a word, as others come. */
+async function comeAndGo (crowd: Driver): Promise<void> {
+  const count = Math.ceil(CROWD / CROWD_TURNS)
+
+  while (!ending.signal.aborted) {
+    await tell(crowd, 'join', { count })
+    await tell(crowd, 'leave', { count, first: true })
+    counts.replaced += count
+    await delay(CROWD_TURN, undefined, { signal: ending.signal }).catch(() => {})
+  }
+
+  await tell(crowd, 'check')
+  const { renewed, renewalsLost } = await tell(crowd, 'tally')
+  counts.renewed = renewed.length
+
+  if (renewalsLost > 0) {
+    problem(`${renewalsLost} renewals of the crowd were lost`)
+  }
+
+  await crowd.stop()
+}
+
+/** One client's life: it registers, watches, discovers again and again, and goes. */
 async function live (privateKey: PrivateKey, index: number, point: string): Promise<void> {
   const namespace = `soak-${index % NAMESPACES}`
   let hasVanished = false
@@ -219,6 +297,7 @@ async function live (privateKey: PrivateKey, index: number, point: string): Prom
   try {
     await rendezvous.register(namespace)
     counts.registered++
+    follow(rendezvous.watch(namespace)).catch(err => { problem(`what a client watches ended: ${err.message}`) })
 
     // a point refuses some requests, and goes on
     if (Math.random() < 0.2) {
@@ -272,6 +351,12 @@ async function live (privateKey: PrivateKey, index: number, point: string): Prom
   }
 }
 
+async function follow (peers: AsyncIterable<unknown>): Promise<void> {
+  for await (const peer of peers) {
+    counts.told += peer == null ? 0 : 1
+  }
+}
+
 async function sample (url: string, isCollected: boolean): Promise<Sample> {
   const text = await (await fetch(url)).text()
   const sum = (name: string): number => [...text.matchAll(new RegExp(`^${name}(?:{[^}]*})? ([\\d.e+-]+)$`, 'gm'))].reduce((total, [, value]) => total + Number(value), 0)
@@ -307,9 +392,13 @@ const ms = (seconds: number): string => `${(seconds * 1_000).toFixed(1)} ms`
 
 const data = await mkdtemp(join(tmpdir(), 'rendezvous-soak-'))
 const point = await startPoint(data)
-console.log(`${CLIENTS} clients at ${point.address} for ${values.minutes} minutes\n`)
+console.log(`${CLIENTS + CROWD} clients at ${point.address} for ${values.minutes} minutes\n`)
 
 await fillCaches(point.address)
+
+const crowd = CROWD === 0 ? undefined : await startCrowd(point.address)
+started = Date.now()
+const coming = crowd == null ? undefined : comeAndGo(crowd)
 
 // twice as many, so that those who come are not those who just left
 const identities = await Promise.all(Array.from({ length: CLIENTS * 2 }, async () => generateKeyPair('Ed25519')))
@@ -327,14 +416,16 @@ const clients = Array.from({ length: CLIENTS }, async (_, place) => {
 })
 
 const samples: Sample[] = []
+let collected = 0
 
 while (Date.now() - started < DURATION && !ending.signal.aborted) {
   await delay(SAMPLE_INTERVAL)
-  const isCollected = isIn(WARM_UP) || isIn(DURATION - WINDOW)
+  const isCollected = (isIn(WARM_UP) || isIn(DURATION - WINDOW)) && Date.now() - collected >= COLLECT_INTERVAL
 
   if (isCollected) {
+    collected = Date.now()
     point.collect()
-    await delay(500)
+    await delay(COLLECT_PAUSE)
   }
 
   try {
@@ -360,7 +451,7 @@ while (Date.now() - started < DURATION && !ending.signal.aborted) {
 }
 
 ending.abort()
-await Promise.all(clients)
+await Promise.all([coming, ...clients])
 
 const code = await point.end()
 
@@ -386,7 +477,8 @@ function compared (what: 'memory' | 'resident', most: number): string {
 }
 
 console.log(`
-clients     ${counts.registered} registered, ${counts.left} left, ${counts.vanished} vanished
+clients     ${counts.registered} registered, ${counts.left} left, ${counts.vanished} vanished; they were told of ${counts.told} peers
+crowd       ${CROWD} at a time; ${counts.replaced} left and were replaced, ${counts.renewed} renewals
 requests    ${samples.at(-1)?.requests}, of them ${counts.refused} refused as intended
 memory      ${compared('memory', MAX_GROWTH)}
 resident    ${compared('resident', MAX_RESIDENT_GROWTH)}

@@ -5,9 +5,11 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { listInOnePass } from '../../dist/point/patches/connections.js'
 import { Output } from '../../packages/cli/dist/output.js'
 import { runPoint } from '../../packages/cli/dist/point.js'
 import { ECHO_PROTOCOL } from '../nodes.ts'
+import type { ConnectionManager } from '@libp2p/interface-internal'
 
 /**
  * `point` is the program as it is run; `bare` is a node of libp2p that has what the program has of libp2p, and
@@ -22,12 +24,16 @@ export type HeldQuestion =
   | 'memory'
   /** Bytes that the process has of the machine, after a collection. */
   | 'resident'
+  /** Has a bare node list its connections as a point does: with more than some thousands nobody can wait for it otherwise. */
+  | 'mend'
 
 /** None of the limits of the program is to be in the way: all come from this machine. */
 const MAX_CONNECTIONS = 100_000
 const MAX_CONNECTION_RATE = 100_000
 
 const LISTEN = '/ip4/127.0.0.1/tcp/0'
+
+let mend = (): void => {}
 
 process.on('disconnect', () => { process.exit() })
 process.on('message', (question: HeldQuestion) => {
@@ -70,7 +76,14 @@ async function startBare (): Promise<string> {
     streamMuxers: [yamux()],
     connectionManager: { maxConnections: MAX_CONNECTIONS, inboundConnectionThreshold: MAX_CONNECTION_RATE, maxIncomingPendingConnections: 1_000 },
     connectionMonitor: { enabled: false },
-    services: { identify: identify() }
+    services: {
+      identify: identify(),
+      mended: ({ connectionManager }: { connectionManager: ConnectionManager }) => {
+        mend = () => { listInOnePass(connectionManager) }
+
+        return {}
+      }
+    }
   })
 
   await node.handle(ECHO_PROTOCOL, stream => {
@@ -82,6 +95,12 @@ async function startBare (): Promise<string> {
 }
 
 async function answer (question: HeldQuestion): Promise<number> {
+  if (question === 'mend') {
+    mend()
+
+    return 0
+  }
+
   if (question === 'processorTime') {
     const { user, system } = process.cpuUsage()
 

@@ -17,6 +17,7 @@ import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
 import { NearLimits } from './near-limits.ts'
 import { networkRule, oncePerConnection } from './network-of.ts'
+import { Overload } from './overload.ts'
 import { Pace } from './pace.ts'
 import { listInOnePass } from './patches/connections.ts'
 import { pointSettings } from './settings.ts'
@@ -56,6 +57,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #supervisor: Supervisor
   readonly #expiry: Expiry
   readonly #networkOf: (origin: Origin) => Network
+  readonly #overload: Overload | undefined
   readonly #fairConnections: FairConnections | undefined
   /** Tells it from others over the same store. */
   readonly #id = crypto.randomUUID()
@@ -104,6 +106,9 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
       onExpired: this.#onExpired,
       log: this.#log
     })
+    this.#overload = this.#settings.shedding
+      ? new Overload({ connectionGater: components.connectionGater, patience: this.#settings.requestTimeout / 2, log: this.#log })
+      : undefined
     this.#fairConnections = init.fairConnections === false
       ? undefined
       : new FairConnections({
@@ -198,6 +203,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     this.#endDisplaced = this.#store.onDisplaced?.((peer, namespace) => { this.#tellDisplaced(peer, namespace) })
     this.#unpatch = listInOnePass(this.#components.connectionManager)
     this.#supervisor.start()
+    // who is refused in any case does not wait before
+    this.#overload?.start()
     this.#fairConnections?.start()
     this.#livePeers?.start()
     // kept by this service: streams that libp2p resets are counted by nobody
@@ -252,6 +259,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     const expired = this.#expiry.stop()
     this.#supervisor.stop()
     this.#fairConnections?.stop()
+    this.#overload?.stop()
     this.#livePeers?.stop()
     this.#watch?.stop()
     this.#endDisplaced?.()
@@ -297,7 +305,11 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   * #answer (request: Request, connection: Connection, { room }: Outbox, signal: AbortSignal): Steps<Uint8Array | undefined> {
     const peer = connection.remotePeer
-    const excess = yield * this.#excess(connection, signal)
+    let excess = yield * this.#excess(connection, signal)
+
+    if (excess == null && request.type === 'discover' && !(yield * wait(this.#overload?.list() ?? true))) {
+      excess = new Refusal(Status.E_UNAVAILABLE, 'there is more to do than can be done')
+    }
 
     const answer = excess != null
       ? refuse(request, excess)

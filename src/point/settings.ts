@@ -3,7 +3,7 @@ import { DEFAULT_TTL, MAX_NAMESPACE_LENGTH, MAX_RESPONSE_SIZE, MAX_TTL, MIN_TTL,
 import type { PresenceInit, RateLimit, RendezvousPointInit } from './types.ts'
 
 /** The numbers a point works by: its init, with every default filled in and every value checked. */
-export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'watch' | 'keepBothForms' | 'matchReaders' | 'identifyPatience' | 'protocol'>> {
+export interface PointSettings extends Required<Pick<RendezvousPointInit, typeof COUNTS[number] | typeof DURATIONS[number] | 'watch' | 'shedding' | 'keepBothForms' | 'matchReaders' | 'identifyPatience' | 'protocol'>> {
   rateLimit: RateLimit | false
   presence: PresenceInit | false
 }
@@ -48,6 +48,7 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     idleTimeout: init.idleTimeout ?? IDLE_TIMEOUT,
     rateLimit: init.rateLimit ?? { requests: 1_000, interval: 10_000 },
     watch: init.watch ?? true,
+    shedding: init.shedding ?? true,
     maxSubscriptionsPerStream: init.maxSubscriptionsPerStream ?? 100,
     maxSubscriptionsPerConnection: init.maxSubscriptionsPerConnection ?? 200,
     maxSubscriptions: init.maxSubscriptions ?? 100_000,

@@ -282,6 +282,16 @@ export interface RendezvousPointInit {
   fairConnections?: boolean
 
   /**
+   * Whether newcomers, and when that is not enough listings, wait while the event loop is late, because there is more
+   * to do than can be done: newcomers for up to five seconds before their handshake, and then their connection is
+   * closed; listings for up to half of `requestTimeout`, and then they are refused with E_UNAVAILABLE. What keeps a
+   * registration does not wait.
+   *
+   * @default true
+   */
+  shedding?: boolean
+
+  /**
    * The protocol to answer, for private networks. The one for watching has `/watch` before the version.
    *
    * @default '/rendezvous/1.0.0'

@@ -59,7 +59,7 @@ async fn main() -> Result<()> {
         Some("server") => serve(args.collect()).await,
         Some("client") => drive(args.next().ok_or("the point's address is missing")?, args.collect()).await,
         Some("load") => load::load(args.next().ok_or("the point's address is missing")?, args.collect()).await,
-        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS [--identify at-once|late|never] [--listen] | load ADDRESS [echo] [register] [watch]".into()),
+        _ => Err("usage: interop-rust server [--port N] [--seed N] [--min-ttl SECONDS] [--max-ttl SECONDS] [--max-per-peer N] [--max-total N] [--max-cookies N] [--idle SECONDS] | client ADDRESS [--identify at-once|late|never] [--listen] | load ADDRESS [echo] [register] [watch] [renew=SECONDS] [list=SECONDS] [return]".into()),
     }
 }
 
