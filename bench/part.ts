@@ -33,6 +33,7 @@ export const parts = {
   city: 'A city: thousands who are connected, registered and watching',
   valkey: 'The store that points share: Valkey',
   storm: 'A storm: ten thousand come back to a point that was killed',
+  overload: 'Overload: twice as many newcomers as there is room for',
   rust: 'The rust-libp2p server, driven by the same client'
 } as const
 

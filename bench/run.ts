@@ -13,7 +13,7 @@ import type { TableRow } from './row.ts'
 const PLOT = new URL('cost.svg', import.meta.url)
 
 /** Each takes half as long again as all others, or needs a server. */
-const LONG: PartName[] = ['city', 'storm', 'valkey']
+const LONG: PartName[] = ['city', 'storm', 'overload', 'valkey']
 
 const HELP = `usage: npm run bench -- [options] [part ...]
 

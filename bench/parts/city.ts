@@ -121,7 +121,7 @@ export async function part (report: Report, { sizes = SIZES }: PartOptions = {})
   await prober.stop()
 }
 
-type Cities = Record<Kind | 'rust', City>
+type Cities = Record<'point' | 'bare' | 'rust', City>
 
 async function startCity (kind: Kind, prober: Libp2p): Promise<City> {
   const { ready: address, ask, stop } = await startChild<string>('city/held-process.ts', [kind], ['--expose-gc'])

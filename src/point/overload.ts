@@ -1,9 +1,6 @@
-import { Shedding } from './shedding.ts'
+import { LOOK, Shedding } from './shedding.ts'
 import { Turnstile } from './turnstile.ts'
 import type { ConnectionGater, Logger } from '@libp2p/interface'
-
-/** Between two looks at how late the event loop is, in milliseconds. */
-const LOOK = 20
 
 /** Without anything that could be held back for so long, nobody looks. Milliseconds. */
 const QUIET = 1_000
@@ -50,7 +47,7 @@ export class Overload {
   start (): void {
     const { connectionGater } = this.#init
     this.#isStarted = true
-    this.#turn(performance.now())
+    this.#turn(performance.now(), 0)
     this.#deny = connectionGater.denyInboundConnection
     connectionGater.denyInboundConnection = async connection => await this.#deny?.call(connectionGater, connection) === true || !await this.#enter(this.#newcomers)
   }
@@ -93,7 +90,7 @@ export class Overload {
   #look (due: number): void {
     const now = performance.now()
     this.#shedding.look(now - due)
-    this.#turn(now)
+    this.#turn(now, now - due + LOOK)
     this.#tell()
 
     if (now - this.#lastUse > QUIET && this.#newcomers.waiting + this.#listings.waiting === 0) {
@@ -103,9 +100,9 @@ export class Overload {
     }
   }
 
-  #turn (now: number): void {
-    this.#newcomers.turn(this.#shedding.newcomers, now)
-    this.#listings.turn(this.#shedding.listings, now)
+  #turn (now: number, elapsed: number): void {
+    this.#newcomers.turn(this.#shedding.newcomers(elapsed), now)
+    this.#listings.turn(this.#shedding.listings(elapsed), now)
   }
 
   #tell (): void {

@@ -5,13 +5,19 @@
 const EARLY = 15
 const LATE = 40
 
-/** Newcomers that are let in between two looks, at the most and at the least. */
+/** How long it is until the next look when nothing is late, in milliseconds. */
+export const LOOK = 20
+
+/** Newcomers that are let in between two such looks, at the most and at the least: a quarter of what a processor can do. */
 const MOST_NEWCOMERS = 16
 const FEWEST_NEWCOMERS = 1
 
-/** Listings that are answered between two looks, when they are held back. */
+/** Listings that are answered between two such looks, when they are held back. */
 const MOST_LISTINGS = 64
-const FEWEST_LISTINGS = 1
+const FEWEST_LISTINGS = 5
+
+/** Newcomers of so many looks at the most come in at once, when one was long overdue. */
+const MOST_LOOKS = 4
 
 /**
  * Decides what waits while there is more to do than can be done. Newcomers wait first: each takes as much as
@@ -25,14 +31,23 @@ export class Shedding {
   #newcomers = MOST_NEWCOMERS
   #listings = Infinity
 
-  /** How many newcomers may come in until the next look. */
-  get newcomers (): number {
-    return this.#newcomers
+  /**
+   * How many newcomers may come in until the next look.
+   *
+   * @param elapsed - milliseconds since the last one
+   */
+  newcomers (elapsed: number): number {
+    return Math.floor(this.#newcomers * Math.min(Math.max(elapsed / LOOK, 1), MOST_LOOKS))
   }
 
-  /** How many listings may be answered until the next look; infinite when none is held back. */
-  get listings (): number {
-    return this.#listings
+  /**
+   * How many listings may be answered until the next look; infinite when none is held back. Where it is others that
+   * keep the processor busy, looks are rare, and yet listings go on.
+   *
+   * @param elapsed - milliseconds since the last one
+   */
+  listings (elapsed: number): number {
+    return Math.floor(this.#listings * Math.max(elapsed / LOOK, 1))
   }
 
   /** @param late - by how many milliseconds the event loop is late */

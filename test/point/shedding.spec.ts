@@ -16,31 +16,31 @@ function times (count: number, late: number): number[] {
 
 describe('Shedding', () => {
   it('lets in sixteen newcomers at a time, and answers every listing, while there is time', () => {
-    const { newcomers, listings } = after(times(10, 0))
+    const shedding = after(times(10, 0))
 
-    expect([newcomers, listings]).toEqual([16, Infinity])
+    expect([shedding.newcomers(20), shedding.listings(20)]).toEqual([16, Infinity])
   })
 
   it('halves the newcomers each time that it is late, and lets one in always', () => {
     const shedding = new Shedding()
 
-    expect(times(6, LATE).map(late => after([late], shedding).newcomers)).toEqual([8, 4, 2, 1, 1, 1])
+    expect(times(6, LATE).map(late => after([late], shedding).newcomers(20))).toEqual([8, 4, 2, 1, 1, 1])
   })
 
   it('holds back no listing before fewer newcomers were tried', () => {
     const shedding = new Shedding()
 
-    expect(times(6, LATE).map(late => after([late], shedding).listings)).toEqual([Infinity, Infinity, Infinity, Infinity, 64, 32])
+    expect(times(6, LATE).map(late => after([late], shedding).listings(20))).toEqual([Infinity, Infinity, Infinity, Infinity, 64, 32])
   })
 
-  it('answers one listing always', () => {
-    expect(after(times(30, LATE)).listings).toBe(1)
+  it('answers five listings always', () => {
+    expect(after(times(30, LATE)).listings(20)).toBe(5)
   })
 
   it('changes nothing when it is neither late nor early', () => {
     const shedding = after([LATE, ...times(10, 40), ...times(10, 15)])
 
-    expect([shedding.newcomers, shedding.listings]).toEqual([8, Infinity])
+    expect([shedding.newcomers(20), shedding.listings(20)]).toEqual([8, Infinity])
   })
 
   it('lets listings go first, and then one newcomer more each time', () => {
@@ -48,7 +48,7 @@ describe('Shedding', () => {
     const seen = times(13, EARLY).map(late => {
       after([late], shedding)
 
-      return [shedding.newcomers, shedding.listings]
+      return [shedding.newcomers(20), shedding.listings(20)]
     })
 
     expect(seen).toEqual([
@@ -57,7 +57,14 @@ describe('Shedding', () => {
     ])
   })
 
+  it('counts the time since the last look, which comes late when others keep the processor busy', () => {
+    const shedding = after(times(30, 1_000))
+
+    expect([0, 20, 60, 1_020].map(elapsed => shedding.listings(elapsed))).toEqual([5, 5, 15, 255])
+    expect([0, 20, 60, 1_020].map(elapsed => shedding.newcomers(elapsed))).toEqual([1, 1, 3, 4])
+  })
+
   it('lets in no more than sixteen again', () => {
-    expect(after([LATE, ...times(30, EARLY)]).newcomers).toBe(16)
+    expect(after([LATE, ...times(30, EARLY)]).newcomers(20)).toBe(16)
   })
 })
