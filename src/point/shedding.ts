@@ -2,8 +2,8 @@
  * How late the event loop may be, in milliseconds: below the first there is time to spare, above the second there is
  * more to do than can be done.
  */
-const EARLY = 15
-const LATE = 40
+const EARLY = 50
+const LATE = 100
 
 /** How long it is until the next look when nothing is late, in milliseconds. */
 export const LOOK = 20

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Shedding } from '../../src/point/shedding.ts'
 
-const LATE = 41
-const EARLY = 14
+const LATE = 101
+const EARLY = 49
 
 function after (looks: number[], shedding = new Shedding()): Shedding {
   looks.forEach(late => { shedding.look(late) })
@@ -38,7 +38,7 @@ describe('Shedding', () => {
   })
 
   it('changes nothing when it is neither late nor early', () => {
-    const shedding = after([LATE, ...times(10, 40), ...times(10, 15)])
+    const shedding = after([LATE, ...times(10, 100), ...times(10, 50)])
 
     expect([shedding.newcomers(20), shedding.listings(20)]).toEqual([8, Infinity])
   })
