@@ -29,6 +29,75 @@ describe('refreshDelay', () => {
   })
 })
 
+/** Numbers as random as this needs, the same ones each time. */
+function * numbers (): Generator<number, never> {
+  for (let seed = 1; ;) {
+    seed = Math.imul(seed, 1_664_525) + 1_013_904_223 >>> 0
+    yield seed / 2 ** 32
+  }
+}
+
+/**
+ * Clients that lose their point at the same instant, each of which tries again by itself until the point takes it.
+ *
+ * @param away - how long the point is away, in seconds
+ * @param taken - how many it takes in a second, when it is back; it refuses others
+ * @returns how many ask in each second after it is back
+ */
+function comeBack (clients: number, away: number, taken: number): number[] {
+  const random = numbers()
+  const tries: Array<Array<{ at: number, failures: number }>> = []
+  const plan = (at: number, failures: number): void => {
+    const next = at + retryDelay(failures, random.next().value)
+    ;(tries[Math.floor(next / 1_000)] ??= []).push({ at: next, failures })
+  }
+  const asked: number[] = []
+  let left = clients
+
+  for (let i = 0; i < clients; i++) {
+    plan(0, 1)
+  }
+
+  for (let second = 0; left > 0; second++) {
+    const now = tries[second] ?? []
+    let room = second < away ? 0 : taken
+
+    // who is refused early may ask once more in the same second
+    for (const { at, failures } of now) {
+      if (room > 0) {
+        room--
+        left--
+      } else {
+        plan(at, failures + 1)
+      }
+    }
+
+    if (second >= away) {
+      asked.push(now.length)
+    }
+  }
+
+  return asked
+}
+
+describe('100,000 clients whose point was away for a minute', () => {
+  const CLIENTS = 100_000
+
+  it('ask within about as long again, in no second more than three times what would be even', () => {
+    const asked = comeBack(CLIENTS, 60, Infinity)
+
+    expect(asked.length).toBeLessThanOrEqual(65)
+    expect(Math.max(...asked)).toBeLessThan(3 * CLIENTS / 60)
+  })
+
+  it('are all registered in twice the time that it takes at the least, if it takes 200 in a second', () => {
+    const asked = comeBack(CLIENTS, 60, 200)
+
+    expect(asked.length).toBeLessThan(2 * CLIENTS / 200)
+    expect(Math.max(...asked)).toBeLessThan(3 * CLIENTS / 60)
+  })
+})
+
 describe('retryDelay', () => {
   it('doubles from a second to five minutes, of which half is left to chance', () => {
     expect([1, 2, 3, 8, 9, 10, 1000].map(failures => retryDelay(failures, 1))).toEqual([1, 2, 4, 128, 256, 300, 300].map(seconds => seconds * 1_000))

@@ -1,5 +1,6 @@
 import { DIRECTORY, PROGRAM } from './invocation.ts'
 import { counted } from './output.ts'
+import { roomFor } from './room.ts'
 import type { DataIdentity } from './data-directory.ts'
 import type { FlagValues } from './flags.ts'
 import type { HealthServer } from './http.ts'
@@ -27,9 +28,10 @@ export interface Surroundings {
 /** Says that a point serves, and how to use it. */
 export function introduce (output: Output, values: FlagValues<PointFlags>, point: Introduction, { data, health, workers }: Surroundings): void {
   const { peerId, addresses, commands } = point
+  const room = roomFor(values)
 
   if (values.json === true) {
-    output.json({ event: 'ready', peerId, addresses, ...(workers == null ? {} : { workers }), ...(health == null ? {} : { http: health.url }) })
+    output.json({ event: 'ready', peerId, addresses, ...room, ...(workers == null ? {} : { workers }), ...(health == null ? {} : { http: health.url }) })
     return
   }
 
@@ -42,6 +44,8 @@ export function introduce (output: Output, values: FlagValues<PointFlags>, point
   output.print()
   output.print(`  Peer id  ${output.bold(peerId)}`)
   output.print(`  Data     ${kept}`)
+
+  output.print(`  Room     ${counted(room.maxConnections, 'connection')}, ${room.maxConnectionRate} new ones a second from one address`)
 
   if (values.store != null) {
     output.print(`  Store    ${values.store.map(({ location }) => location).join(', ')} (${registrations})`)

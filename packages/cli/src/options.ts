@@ -2,8 +2,6 @@ import { action, announceAddress, count, duration, flag, hostPort, listenAddress
 import { limitFlags } from './point-init.ts'
 
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
-export const DEFAULT_MAX_CONNECTIONS = 5_000
-export const DEFAULT_MAX_CONNECTION_RATE = 20
 
 const commonFlags = {
   json: { type: flag, help: 'one JSON object a line; the default when the output is no terminal' },
@@ -21,8 +19,8 @@ export const pointFlags = {
   network: { type: networkOf, multiple: true, help: 'let in only who shows a token of this network, by its file or its public key, as often as needed; a file is read again when it changes', default: 'everybody' },
   http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
   ...limitFlags,
-  maxConnections: { type: count, help: 'connections, all together', default: '5000' },
-  maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: '20' },
+  maxConnections: { type: count, help: 'connections, all together', default: 'from memory and cores' },
+  maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: 'from memory and cores' },
   trustedProxy: { type: network, multiple: true, help: 'address or network of a proxy, as often as needed: each connection from there counts as a network of its own', default: 'none' },
   verbose: { type: flag, help: 'show each renewal and each discovery, too' },
   quiet: { type: flag, help: 'show no registrations' },

@@ -7,7 +7,6 @@ import { damaged, isDamage } from './data-directory.ts'
 import { writeDuration } from './durations.ts'
 import { describe, Failure, UsageError } from './failures.ts'
 import { PROGRAM, quote } from './invocation.ts'
-import { DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS } from './options.ts'
 import { impatient } from './patches/keep-alive.ts'
 import { noiseThatKeepsKeys } from './patches/noise.ts'
 import { signWithOneKeyObject } from './patches/private-key.ts'
@@ -17,6 +16,7 @@ import { hardenedYamux } from './patches/yamux.ts'
 import { inFlags, lifetimes } from './point-init.ts'
 import { portProblem } from './ports.ts'
 import { DEFAULT_TTL } from './register.ts'
+import { roomFor } from './room.ts'
 import type { FlagValues } from './flags.ts'
 import type { Introduction } from './introduction.ts'
 import type { PointFlags } from './options.ts'
@@ -78,6 +78,7 @@ export function isServing (node: Pick<PointNode, 'status'> & { services: { rende
 async function createNode (values: Values, listen: string[], privateKey: PrivateKey, init: RendezvousPointInit): Promise<PointNode> {
   const announce = values.announce ?? []
   checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
+  const { maxConnections, maxConnectionRate } = roomFor(values)
 
   try {
     return await createLibp2p({
@@ -88,8 +89,8 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       connectionEncrypters: [noiseThatKeepsKeys()],
       streamMuxers: [impatient(hardenedYamux({ keepAliveInterval: keepAlive(init) }), SILENCE)],
       connectionManager: {
-        maxConnections: values.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
-        inboundConnectionThreshold: values.maxConnectionRate ?? DEFAULT_MAX_CONNECTION_RATE,
+        maxConnections,
+        inboundConnectionThreshold: maxConnectionRate,
         maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS
       },
       // it would ping all connections in one go, which holds up everything else when they are thousands;

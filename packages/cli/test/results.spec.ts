@@ -13,7 +13,7 @@ import { describe as describeError } from '../src/failures.ts'
 import { flagName } from '../src/flags.ts'
 import { invocation, PROGRAM } from '../src/invocation.ts'
 import { Output } from '../src/output.ts'
-import { DEFAULT_LISTEN, DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS } from '../src/options.ts'
+import { DEFAULT_LISTEN } from '../src/options.ts'
 import { PointLog } from '../src/point-log.ts'
 import { clientCommands, forgetLeftPeers, isServing } from '../src/point-node.ts'
 import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, refusedTtl } from '../src/register.ts'
@@ -410,8 +410,6 @@ describe('help', () => {
 
 describe('the defaults in help', () => {
   it('are those that hold', () => {
-    expect(commands.point?.flags.maxConnections?.default).to.equal(String(DEFAULT_MAX_CONNECTIONS))
-    expect(commands.point?.flags.maxConnectionRate?.default).to.equal(String(DEFAULT_MAX_CONNECTION_RATE))
     expect(commands.point?.flags.listen?.default).to.equal(DEFAULT_LISTEN.join(' and '))
     expect(commands.register?.flags.listen?.default).to.equal(DEFAULT_REGISTER_LISTEN)
     expect(parseDuration(commands.register?.flags.ttl?.default ?? '')).to.equal(DEFAULT_TTL)

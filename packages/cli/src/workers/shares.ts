@@ -1,9 +1,8 @@
-import { DEFAULT_MAX_CONNECTION_RATE, DEFAULT_MAX_CONNECTIONS } from '../options.ts'
 import { limitFlags } from '../point-init.ts'
+import { roomFor } from '../room.ts'
+import type { Room } from '../room.ts'
 
-interface Limits {
-  maxConnections?: number
-  maxConnectionRate?: number
+interface Limits extends Partial<Room> {
   maxSubscriptions?: number
 }
 
@@ -12,11 +11,12 @@ interface Limits {
  * What is not a whole number is rounded up.
  */
 export function shareOf (limits: Limits, workers: number): Required<Limits> {
+  const { maxConnections, maxConnectionRate } = roomFor({ ...limits, workers })
   const share = (limit: number): number => Math.ceil(limit / workers)
 
   return {
-    maxConnections: share(limits.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
-    maxConnectionRate: share(limits.maxConnectionRate ?? DEFAULT_MAX_CONNECTION_RATE),
+    maxConnections: share(maxConnections),
+    maxConnectionRate: share(maxConnectionRate),
     maxSubscriptions: share(limits.maxSubscriptions ?? Number(limitFlags.maxSubscriptions.default))
   }
 }

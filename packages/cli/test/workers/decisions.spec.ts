@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { commands } from '../../src/commands.ts'
 import { pointInit } from '../../src/point-init.ts'
+import { roomFor } from '../../src/room.ts'
 import { mergeMetrics } from '../../src/workers/metrics.ts'
 import { placeEnv, placeOf } from '../../src/workers/place.ts'
 import { pauseBefore } from '../../src/workers/restarts.ts'
@@ -27,9 +28,13 @@ describe('the limits of a point', () => {
   })
 
   it('are the usual ones where they were not given', () => {
-    const usual = ({ maxConnections, maxConnectionRate, maxSubscriptions }: typeof flags): number[] => [maxConnections, maxConnectionRate, maxSubscriptions].map(flag => Number(flag?.default))
-    const flags = commands.point?.flags as any
-    expect(Object.values(shareOf({}, 1))).toEqual(usual(flags))
+    const { maxConnections, maxConnectionRate } = roomFor({ workers: 3 })
+
+    expect(shareOf({}, 3)).toEqual({
+      maxConnections: Math.ceil(maxConnections / 3),
+      maxConnectionRate: Math.ceil(maxConnectionRate / 3),
+      maxSubscriptions: Math.ceil(Number(commands.point?.flags.maxSubscriptions?.default) / 3)
+    })
   })
 })
 
