@@ -2,12 +2,15 @@ import { webSockets } from '@libp2p/websockets'
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Upgrader } from '@libp2p/interface'
 
 /**
  * What @libp2p/websockets 10 does wrong with what comes in, and this file is for until it does not:
  *
  * - It listens to no errors of its sockets, so that a single frame that is none ends the process.
  * - To abort a connection it closes the socket with a code that `ws` refuses, and the socket stays open.
+ * - A connection that is refused, or fails in its handshake, it closes in good manners: for thirty seconds it waits for who
+ *   says nothing to agree, and nobody counts the socket any more.
  * - It takes messages of up to 100 MiB, before anybody has said who they are, and has no option for it.
  * - It waits for ever for what comes on a socket that it has accepted, with any number of them: libp2p counts connections
  *   from the upgrade on.
@@ -51,7 +54,7 @@ export function hardenedWebSockets (): ReturnType<typeof webSockets> {
     const createListener = transport.createListener.bind(transport)
 
     transport.createListener = options => {
-      const listener = createListener(options)
+      const listener = createListener({ ...options, upgrader: abortingRefused(options.upgrader) })
       const { server, wsServer } = listener as Partial<Insides>
 
       if (server != null && wsServer != null) {
@@ -63,6 +66,23 @@ export function hardenedWebSockets (): ReturnType<typeof webSockets> {
 
     return transport
   }
+}
+
+/** Ends at once what does not become a connection, as TCP does. */
+function abortingRefused (upgrader: Upgrader): Upgrader {
+  return Object.create(upgrader, {
+    upgradeInbound: {
+      value: async (...[connection, options]: Parameters<Upgrader['upgradeInbound']>) => {
+        try {
+          await upgrader.upgradeInbound(connection, options)
+        } catch (err: any) {
+          connection.abort(err)
+
+          throw err
+        }
+      }
+    }
+  })
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Connection, Libp2p } from '@libp2p/interface'
 const MIB = 1024 * 1024
 
 let node: Libp2p
+let isFull = false
 
 async function listening (): Promise<Libp2p> {
   return createLibp2p({
@@ -18,11 +19,14 @@ async function listening (): Promise<Libp2p> {
     transports: [hardenedWebSockets()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    connectionGater: { denyDialMultiaddr: () => false }
+    connectionGater: { denyDialMultiaddr: () => false, denyInboundConnection: () => isFull }
   })
 }
 
-beforeEach(async () => { node = await listening() })
+beforeEach(async () => {
+  isFull = false
+  node = await listening()
+})
 
 afterEach(async () => { await node.stop() })
 
@@ -173,5 +177,14 @@ describe('a WebSocket that is used', () => {
     } finally {
       await other.stop()
     }
+  })
+})
+
+describe('a WebSocket that is refused', () => {
+  it('is closed at once, whether or not it answers', async () => {
+    isFull = true
+    const socket = await webSocket()
+
+    await once(socket.resume(), 'close')
   })
 })
