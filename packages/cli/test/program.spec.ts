@@ -366,7 +366,7 @@ describe('a command line that makes no sense', () => {
     ].map(async args => run(...args)))
 
     expect(results.map(({ stderr }) => stderr.map(line => line.replace('libp2p-rendezvous: ', '')))).to.deep.equal([
-      ["unknown command 'serve': there are point, discover, watch, register, id, salvage"],
+      ["unknown command 'serve': there are point, discover, watch, register, id, network, salvage"],
       ["unknown option '--port'; see npx libp2p-rendezvous point --help"],
       ["unknown option '--namespaces' (Did you mean --max-namespaces?); see npx libp2p-rendezvous point --help"],
       ["unknown option '--verbos' (Did you mean --verbose?); see npx libp2p-rendezvous point --help"],
@@ -415,7 +415,7 @@ describe('a command line that makes no sense', () => {
     }
 
     expect((await run()).code).to.equal(2)
-    expect((await run('help', 'serve')).stderr).to.deep.equal(["libp2p-rendezvous: unknown command 'serve': there are point, discover, watch, register, id, salvage"])
+    expect((await run('help', 'serve')).stderr).to.deep.equal(["libp2p-rendezvous: unknown command 'serve': there are point, discover, watch, register, id, network, salvage"])
   })
 
   it('shows where an error comes from when it is asked to', async () => {
