@@ -6,17 +6,16 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { listInOnePass } from '../../dist/point/patches/connections.js'
-import { Overload } from '../../dist/point/overload.js'
 import { Output } from '../../packages/cli/dist/output.js'
 import { runPoint } from '../../packages/cli/dist/point.js'
 import { ECHO_PROTOCOL } from '../nodes.ts'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 
 /**
- * `point` is the program as it is run; `open` the same, where nobody is held back under overload; `bare` is a node of libp2p that has what the program has of libp2p, and
- * an echo in place of the point.
+ * `point` is the program as it is run; `shedding` the same, with that flag; `bare` is a node of libp2p that has what the program
+ * has of libp2p, and an echo in place of the point.
  */
-export type Kind = 'point' | 'open' | 'bare'
+export type Kind = 'point' | 'shedding' | 'bare'
 
 export type HeldQuestion =
   /** The processor time that the process has used, in microseconds. */
@@ -41,10 +40,6 @@ process.on('message', (question: HeldQuestion) => {
   answer(question).then(answer => { process.send?.(answer) }, fail)
 })
 
-if (process.argv[2] === 'open') {
-  Overload.prototype.start = () => {}
-}
-
 process.send?.(process.argv[2] === 'bare' ? await startBare() : await startProgram())
 
 /** @returns its address */
@@ -64,6 +59,7 @@ async function startProgram (): Promise<string> {
     memory: true,
     json: true,
     quiet: true,
+    shedding: process.argv[2] === 'shedding',
     listen: [multiaddr(LISTEN)],
     maxConnections: MAX_CONNECTIONS,
     maxConnectionRate: MAX_CONNECTION_RATE

@@ -27,15 +27,15 @@ const PATIENCE = 200_000
 
 type Tally = Record<'renewed' | 'listed', number[]> & Record<'renewalsLost' | 'listingsLost', number>
 
-/** Twice as many newcomers as there is room for, at the program and at one that holds nothing back. */
+/** Twice as many newcomers as there is room for, at the program with --shedding and at one that holds nothing back. */
 export async function part (report: Report): Promise<void> {
   if (!existsSync(implementations.rust.command[0] as string)) {
     report.note('Left out: the crowd is the driver of rust-libp2p, which has not been built (`npm run interop -- --build --only rust`).')
     return
   }
 
-  const held = await overload('point', report)
-  const open = await overload('open', report, held.rate)
+  const held = await overload('shedding', report)
+  const open = await overload('point', report, held.rate)
 
   const emit = (what: string, key: 'renewed' | 'listed' | 'took', target?: number): void => {
     const p99 = ({ tally, passed }: Outcome): number[] => [quantile((key === 'took' ? passed.took : tally[key]).toSorted((a, b) => a - b), 0.99)]
@@ -60,7 +60,7 @@ interface Outcome {
   passed: { took: number[], failed: number }
 }
 
-async function overload (kind: 'point' | 'open', report: Report, given?: number): Promise<Outcome> {
+async function overload (kind: 'point' | 'shedding', report: Report, given?: number): Promise<Outcome> {
   const { ready: address, stop } = await startChild<string>('city/held-process.ts', [kind], ['--expose-gc'])
   const members = await Driver.start(implementations.rust, 'load', address, 'register', 'watch', `renew=${RENEWS}`, `list=${LISTS}`)
   const newcomers = await Driver.start(implementations.rust, 'load', address, 'register')

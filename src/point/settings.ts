@@ -48,7 +48,7 @@ export function pointSettings (init: RendezvousPointInit): PointSettings {
     idleTimeout: init.idleTimeout ?? IDLE_TIMEOUT,
     rateLimit: init.rateLimit ?? { requests: 1_000, interval: 10_000 },
     watch: init.watch ?? true,
-    shedding: init.shedding ?? true,
+    shedding: init.shedding ?? false,
     maxSubscriptionsPerStream: init.maxSubscriptionsPerStream ?? 100,
     maxSubscriptionsPerConnection: init.maxSubscriptionsPerConnection ?? 200,
     maxSubscriptions: init.maxSubscriptions ?? 100_000,

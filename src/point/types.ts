@@ -287,7 +287,7 @@ export interface RendezvousPointInit {
    * closed; listings for up to half of `requestTimeout`, and then they are refused with E_UNAVAILABLE. What keeps a
    * registration does not wait.
    *
-   * @default true
+   * @default false
    */
   shedding?: boolean
 

@@ -29,7 +29,7 @@ describe('the settings of a point', () => {
       idleTimeout: 180_000,
       rateLimit: { requests: 1_000, interval: 10_000 },
       watch: true,
-      shedding: true,
+      shedding: false,
       maxSubscriptionsPerStream: 100,
       maxSubscriptionsPerConnection: 200,
       maxSubscriptions: 100_000,

@@ -21,6 +21,7 @@ export const pointFlags = {
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: 'from memory and cores' },
   maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: 'from memory and cores' },
+  shedding: { type: flag, help: 'while there is more to do than can be done, let newcomers wait, and then listings' },
   trustedProxy: { type: network, multiple: true, help: 'address or network of a proxy, as often as needed: each connection from there counts as a network of its own', default: 'none' },
   verbose: { type: flag, help: 'show each renewal and each discovery, too' },
   quiet: { type: flag, help: 'show no registrations' },

@@ -34,6 +34,7 @@ interface OtherFlags {
   memory?: boolean
   store?: unknown
   workers?: number
+  shedding?: boolean
   trustedProxy?: string[]
   verbose?: boolean
   quiet?: boolean
@@ -48,9 +49,10 @@ export function pointInit (values: FlagValues<typeof limitFlags> & OtherFlags): 
   checkContradictions(values)
   checkLifetimes(values)
 
-  const { presenceGrace, trustedProxy } = values
+  const { presenceGrace, shedding, trustedProxy } = values
   const init = {
     ...Object.fromEntries(Object.entries(values).filter(([key]) => key in limitFlags && key !== 'presenceGrace')),
+    ...(shedding == null ? {} : { shedding }),
     ...(trustedProxy == null ? {} : { trustedProxies: trustedProxy })
   }
 

@@ -54,7 +54,7 @@ describe("a point's options from flags", () => {
     // maxInboundStreams is libp2p's; the others are for those who write a program of their own
     const { watch, shedding, keepBothForms, matchReaders, identifyPatience, presence, ...others } = pointSettings({})
     const settings: Record<string, any> = { ...others, presenceGrace: presence !== false && presence.grace, maxInboundStreams: 32 }
-    expect([watch, shedding, keepBothForms, matchReaders, identifyPatience]).to.deep.equal([true, true, true, true, 1_000])
+    expect([watch, shedding, keepBothForms, matchReaders, identifyPatience]).to.deep.equal([true, false, true, true, 1_000])
 
     for (const [key, flag] of Object.entries(limitFlags)) {
       expect(flag.type.parse(flag.default), flagName(key)).to.deep.equal(settings[key])
