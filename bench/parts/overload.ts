@@ -64,7 +64,7 @@ async function overload (kind: 'point' | 'shedding', report: Report, given?: num
   const { ready: address, stop } = await startChild<string>('city/held-process.ts', [kind], ['--expose-gc'])
   const members = await Driver.start(implementations.rust, 'load', address, 'register', 'watch', `renew=${RENEWS}`, `list=${LISTS}`)
   const newcomers = await Driver.start(implementations.rust, 'load', address, 'register')
-  report.progress(`${kind === 'open' ? 'nothing held back' : 'the program'}: ${MEMBERS} come`)
+  report.progress(`${kind === 'point' ? 'nothing held back' : 'the program'}: ${MEMBERS} come`)
   await tell(members, 'join', { count: MEMBERS, together: TOGETHER, crowd: CROWD, ns: 'member' }, PATIENCE)
   await tell(newcomers, 'join', { count: WARM_UP, together: TOGETHER, crowd: CROWD, ns: 'newcomer' }, PATIENCE)
   await tell(newcomers, 'leave', { count: WARM_UP }, PATIENCE)
