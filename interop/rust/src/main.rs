@@ -213,6 +213,14 @@ impl Peer {
         }
     }
 
+    /// A request to a point that has just stopped would end with the connection.
+    async fn disconnected(&mut self) -> Value {
+        while self.swarm.is_connected(&self.point) {
+            self.swarm.select_next_some().await;
+        }
+        json!({ "ok": true })
+    }
+
     async fn answer(&mut self) -> Value {
         use rendezvous::client::Event;
         loop {
@@ -265,6 +273,7 @@ impl Peer {
                 self.swarm.behaviour_mut().rendezvous.discover(namespace, cookie, limit, self.point);
                 Ok(self.answer().await)
             }
+            Some("disconnected") => Ok(self.disconnected().await),
             Some("dial") => self.dial(text(command, "peer").unwrap_or_default().parse()?).await,
             Some("fill") => {
                 for index in 0..command["count"].as_u64().unwrap_or(0) {
