@@ -22,8 +22,8 @@ const FLOORS = 10
 /** What it takes to register for the first time, on a connection and a stream that are open. */
 export async function measureFirstRegistrations ({ memory, persistent }: Points, { progress, row: emit }: Report): Promise<void> {
   progress('starting clients that have never registered')
-  const newcomers = [new Newcomers(memory), new Newcomers(persistent)] as const
-  const witnesses = await Promise.all([memory, persistent].map(async ({ address }) => startClient([address]))) as [Client, Client]
+  const newcomers = [new Newcomers(memory), new Newcomers(persistent), new Newcomers(memory, true)] as const
+  const witnesses = await Promise.all([memory, persistent, memory].map(async ({ address }) => startClient([address]))) as [Client, Client, Client]
   const stream = await witnesses[0].node.dialProtocol(multiaddr(memory.address), ECHO_PROTOCOL)
   await Promise.all(newcomers.map(async some => some.start((WARM_UP + ROUNDS) * REGISTRATIONS)))
 
@@ -42,7 +42,8 @@ export async function measureFirstRegistrations ({ memory, persistent }: Points,
     exchange: { ...newcomers[0].exchange(seal), runs: REGISTRATIONS },
     exchangeKept: { ...newcomers[1].exchange(seal), runs: REGISTRATIONS },
     first: { ...newcomers[0].first, runs: REGISTRATIONS },
-    firstPersistent: { ...newcomers[1].first, runs: REGISTRATIONS }
+    firstPersistent: { ...newcomers[1].first, runs: REGISTRATIONS },
+    firstLive: { ...newcomers[2].first, runs: REGISTRATIONS }
   }, { seconds: SECONDS, warmUp: WARM_UP, minRounds: 20, maxRounds: ROUNDS })
 
   await Promise.all(newcomers.map(async (some, index) => some.check(witnesses[index] as Client)))
@@ -60,4 +61,5 @@ export async function measureFirstRegistrations ({ memory, persistent }: Points,
   emit(row({ name: 'first registration, compared with the exchange', ...about, samples: samples.first, against: { name: 'the exchange', samples: samples.exchange, counts: 'rate' } }))
   emit(row({ name: 'first registration, persistent store', ...about, samples: samples.firstPersistent, against: { name: 'memory store', samples: samples.first, counts: 'cost' }, target: { ratio: 1.3 } }))
   emit(row({ name: 'first registration, persistent store, compared with the exchange', ...about, samples: samples.firstPersistent, against: { name: 'the exchange, with one entry to the datastore', samples: samples.exchangeKept, counts: 'rate' } }))
+  emit(row({ name: 'first registration, and the stream that keeps it live', ...about, samples: samples.firstLive, against: { name: 'first registration', samples: samples.first, counts: 'cost' } }))
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CERTIFY_PROTOCOL, echo, startClient } from '../nodes.ts'
 import type { Subject } from '../measure.ts'
@@ -5,10 +6,11 @@ import type { Client } from '../nodes.ts'
 import type { RemotePoint } from '../remote-point.ts'
 import type { Stream } from '@libp2p/interface'
 
-const NAMESPACE = 'newcomers'
-
 /** Nobody registers there: to ask for it opens the stream. */
 const EMPTY = 'nobody'
+
+/** Where a client says that it is live. */
+const WATCH_PROTOCOL = '/rendezvous/watch/1.0.0'
 
 /** How many start at the same time. */
 const AT_ONCE = 10
@@ -25,11 +27,14 @@ interface Newcomer {
  */
 export class Newcomers {
   readonly #point: RemotePoint
+  readonly #isLive: boolean
   readonly #all: Newcomer[] = []
   #registered = 0
 
-  constructor (point: RemotePoint) {
+  /** @param isLive - whether each says so once it is registered, on a stream that it opens for that */
+  constructor (point: RemotePoint, isLive = false) {
     this.#point = point
+    this.#isLive = isLive
   }
 
   async start (count: number): Promise<void> {
@@ -41,7 +46,14 @@ export class Newcomers {
   /** Each registers once. */
   get first (): Subject {
     return {
-      run: async () => this.#at(this.#registered++).client.rendezvous.register(NAMESPACE)
+      run: async () => {
+        const { client: { node, rendezvous } } = this.#at(this.#registered++)
+        await rendezvous.register(this.#namespace)
+
+        while (this.#isLive && !node.getConnections().some(({ streams }) => streams.some(({ protocol }) => protocol === WATCH_PROTOCOL))) {
+          await setImmediate()
+        }
+      }
     }
   }
 
@@ -60,7 +72,7 @@ export class Newcomers {
   async check (witness: Client): Promise<void> {
     const envelopes = new Set<string>()
 
-    for await (const { peerRecordEnvelope } of witness.rendezvous.discover(NAMESPACE)) {
+    for await (const { peerRecordEnvelope } of witness.rendezvous.discover(this.#namespace)) {
       envelopes.add(Buffer.from(peerRecordEnvelope).toString('base64'))
     }
 
@@ -69,13 +81,17 @@ export class Newcomers {
     }
   }
 
+  get #namespace (): string {
+    return this.#isLive ? 'live newcomers' : 'newcomers'
+  }
+
   async stop (): Promise<void> {
     await Promise.all(this.#all.map(async ({ client }) => client.node.stop()))
   }
 
   async #newcomer (): Promise<Newcomer> {
     const { address } = this.#point
-    const client = await startClient([address])
+    const client = await startClient([address], { live: this.#isLive })
     await client.rendezvous.discoverPage(EMPTY, { point: address })
 
     return { client, exchange: await client.node.dialProtocol(multiaddr(address), CERTIFY_PROTOCOL) }
