@@ -67,6 +67,9 @@ export class InboundStream {
   readonly #answer: AnswerRequest
   readonly #finished = Promise.withResolvers<void>()
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** Whether that is the one for the next request to begin. */
+  #isIdleTimed = false
+  #idleSince = 0
   /** Aborts when an answer to the request in hand is of no use any more. */
   #pointless = newController()
   /** Whether the peer waits for an answer to the request in hand. */
@@ -217,9 +220,25 @@ export class InboundStream {
 
   #awaitRequest (): void {
     this.#isIdle = true
-    this.#after(this.#settings.idleTimeout, () => {
-      this.#end('the stream stayed open')
+    this.#idleSince = performance.now()
+
+    // where nothing had to be waited for since, it looks at the clock when it is over: to set it anew takes longer
+    if (!this.#isIdleTimed) {
+      this.#awaitIdle(this.#settings.idleTimeout)
+    }
+  }
+
+  #awaitIdle (ms: number): void {
+    this.#after(ms, () => {
+      const left = this.#idleSince + this.#settings.idleTimeout - performance.now()
+
+      if (left > 0) {
+        this.#awaitIdle(left)
+      } else {
+        this.#end('the stream stayed open')
+      }
     })
+    this.#isIdleTimed = true
   }
 
   /** Closes this side of the stream. The other has a while to close its own, whatever it still sends. */
@@ -247,6 +266,7 @@ export class InboundStream {
   #after (ms: number, act: () => void): void {
     if (!this.#isEnded) {
       clearTimeout(this.#timer)
+      this.#isIdleTimed = false
       this.#timer = setTimeout(act, ms)
     }
   }
@@ -255,6 +275,7 @@ export class InboundStream {
   #stopTimer (): void {
     if (!this.#isEnded) {
       clearTimeout(this.#timer)
+      this.#isIdleTimed = false
     }
   }
 

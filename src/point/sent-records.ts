@@ -105,7 +105,7 @@ export class SentRecords {
   }
 
   #open (envelope: Uint8Array, account: Account): UncertifiedRecord {
-    return this.#records.isKnown(envelope) ? this.#records.open(envelope) : this.#openNew(envelope, account)
+    return this.#records.known(envelope) ?? this.#openNew(envelope, account)
   }
 
   #openNew (envelope: Uint8Array, account: Account): UncertifiedRecord {

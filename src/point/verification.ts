@@ -60,23 +60,19 @@ export class RecordBudget {
   readonly #spentBy = new Map<string, number>()
 
   open (network: Network, now: number): Account {
-    let spent = 0
+    return new BudgetAccount(this, network, now)
+  }
 
-    // most requests bring a record that is known, and ask for nothing of this
-    return {
-      hasRoom: () => {
-        this.#moveTo(now)
+  hasRoom (network: Network, now: number): boolean {
+    this.#moveTo(now)
 
-        return this.#spent < MOST / 2 || (this.#spent < MOST && (this.#spentBy.get(widest(network)) ?? 0) < LITTLE)
-      },
-      spend: work => {
-        this.#moveTo(now)
-        spent += work
-        this.#spent += work
-        this.#spentBy.set(widest(network), (this.#spentBy.get(widest(network)) ?? 0) + work)
-      },
-      get spent () { return spent }
-    }
+    return this.#spent < MOST / 2 || (this.#spent < MOST && (this.#spentBy.get(widest(network)) ?? 0) < LITTLE)
+  }
+
+  spend (network: Network, work: number, now: number): void {
+    this.#moveTo(now)
+    this.#spent += work
+    this.#spentBy.set(widest(network), (this.#spentBy.get(widest(network)) ?? 0) + work)
   }
 
   #moveTo (now: number): void {
@@ -87,6 +83,29 @@ export class RecordBudget {
       this.#spent = 0
       this.#spentBy.clear()
     }
+  }
+}
+
+/** One of a class costs a request less than functions of its own; most bring a record that is known, and ask for nothing of it. */
+class BudgetAccount implements Account {
+  readonly #budget: RecordBudget
+  readonly #network: Network
+  readonly #now: number
+  spent = 0
+
+  constructor (budget: RecordBudget, network: Network, now: number) {
+    this.#budget = budget
+    this.#network = network
+    this.#now = now
+  }
+
+  hasRoom (): boolean {
+    return this.#budget.hasRoom(this.#network, this.#now)
+  }
+
+  spend (work: number): void {
+    this.spent += work
+    this.#budget.spend(this.#network, work, this.#now)
   }
 }
 

@@ -32,7 +32,7 @@ function messages (...all: Uint8Array[]): Uint8Array {
 /** Serves the far end of a stream. Timers are fake: time is what the test says. */
 async function serve (answer: AnswerRequest, init: RendezvousPointInit = {}): Promise<{ local: Stream, remote: Stream, inbound: InboundStream, serving: Promise<unknown> }> {
   const [local, remote] = await yamuxStreamPair()
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   const inbound = new InboundStream(remote, pointSettings({ requestTimeout: 1_000, idleTimeout: 5_000, ...init }), new Pace(), outbox(), answer)
 
   // what it ended with, if that was an error
@@ -114,7 +114,7 @@ describe('requests that come in one go on many streams', () => {
   })
 
   it('are not late because of that', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { streams, served } = come(stream => {
       // as a request that comes in two parts, for the second of which there is a time
       const request = messages(discover('my-app'))

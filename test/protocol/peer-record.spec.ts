@@ -86,10 +86,10 @@ describe('the key of a record', () => {
     const records = new PeerRecords(10)
     const bytes = await envelope(alice)
 
-    expect(records.isKnown(bytes)).toBe(false)
+    expect(records.known(bytes)).toBeUndefined()
     expect(records.open(bytes).key?.equals(alice.privateKey.publicKey)).toBe(true)
     await certify(records, bytes)
-    expect(records.isKnown(bytes)).toBe(true)
+    expect(records.known(bytes)?.peerId.equals(alice.peerId)).toBe(true)
     expect(records.open(bytes).key).toBeUndefined()
   })
 })
