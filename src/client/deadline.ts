@@ -1,6 +1,5 @@
 import { AbortError, TimeoutError } from '@libp2p/interface'
 import { setMaxListeners } from 'main-event'
-import { raceSignal } from 'race-signal'
 
 /**
  * The time that a piece of work has: a signal that aborts when the time is over, when the caller's signal
@@ -12,6 +11,8 @@ export class Deadline {
   readonly signal = this.#controller.signal
   readonly #caller: AbortSignal | undefined
   readonly #timer: ReturnType<typeof setTimeout>
+  /** What rejects when it is over, once somebody waits for that. */
+  #over: PromiseWithResolvers<never> | undefined
 
   /**
    * @param ms - milliseconds
@@ -39,12 +40,23 @@ export class Deadline {
    * @throws {AbortError} when the caller's signal has aborted
    */
   async race <T> (work: Promise<T>): Promise<T> {
-    return raceSignal(work, this.signal)
+    if (this.#over == null) {
+      this.#over = Promise.withResolvers()
+      // nobody may be there any more when it rejects
+      this.#over.promise.catch(() => {})
+
+      if (this.isOver) {
+        this.#over.reject(this.signal.reason)
+      }
+    }
+
+    return Promise.race([this.#over.promise, work])
   }
 
   end (reason: Error): void {
     this.clear()
     this.#controller.abort(reason)
+    this.#over?.reject(reason)
   }
 
   clear (): void {

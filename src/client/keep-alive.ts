@@ -66,6 +66,7 @@ export interface Doubt {
 
 /** A namespace that is to be kept registered at a point. Times are by the clock that all is told by. */
 interface Kept {
+  readonly key: string
   readonly namespace: string
   readonly point: PeerId
   ttl: number
@@ -124,24 +125,29 @@ export class KeepAlive {
 
   /** Whether what was asked for is still wanted: it may have been released meanwhile. */
   isWanted ({ kept }: Ask): boolean {
-    return this.#kept.get(keyOf(kept.namespace, kept.point)) === kept
+    return this.#kept.get(kept.key) === kept
   }
 
   /** When something expires or is due; infinite when nothing will be. */
   get wakeAt (): number {
-    return Math.min(...[...this.#kept.values()].flatMap(({ held, next }) => [
-      held?.until ?? Infinity,
-      next.is === 'due' ? next.at : Infinity
-    ]))
+    let at = Infinity
+
+    for (const { held, next } of this.#kept.values()) {
+      at = Math.min(at, held?.until ?? Infinity, next.is === 'due' ? next.at : Infinity)
+    }
+
+    return at
   }
 
   /** What has expired. */
   expire (now: number): Registration[] {
-    return [...this.#kept.values()].flatMap(kept => {
+    const expired: Registration[] = []
+
+    for (const kept of this.#kept.values()) {
       const { held, next } = kept
 
       if (held == null || held.until > now) {
-        return []
+        continue
       }
 
       kept.held = undefined
@@ -157,28 +163,32 @@ export class KeepAlive {
         next.what = 'register'
       }
 
-      return held.registration
-    })
+      expired.push(held.registration)
+    }
+
+    return expired
   }
 
   /** What is to be asked now. */
   due (now: number): Ask[] {
-    return [...this.#kept.values()].flatMap(kept => {
+    const asks: Ask[] = []
+
+    for (const kept of this.#kept.values()) {
       const { next } = kept
 
       // Stryker disable next-line ConditionalExpression: only what is due has a time
       if (next.is !== 'due' || next.at > now) {
-        return []
+        continue
       }
 
       if (this.#isBeingAnswered(kept)) {
         next.at = now + markDelay(this.#init.random())
-
-        return []
+      } else {
+        asks.push(this.#ask(kept, next.what, now, next.isReturn))
       }
+    }
 
-      return this.#ask(kept, next.what, now, next.isReturn)
-    })
+    return asks
   }
 
   /**
@@ -191,7 +201,7 @@ export class KeepAlive {
   keep (namespace: string, point: PeerId, { ttl, isNamed = false }: { ttl: number, isNamed?: boolean }, now: number): Ask {
     const key = keyOf(namespace, point)
     // Stryker disable next-line ObjectLiteral,StringLiteral: it is asked for before anybody looks
-    const kept = this.#kept.get(key) ?? { namespace, point, ttl, isNamed, next: { is: 'ended' }, failures: 0, losses: 0, endings: 0 }
+    const kept = this.#kept.get(key) ?? { key, namespace, point, ttl, isNamed, next: { is: 'ended' }, failures: 0, losses: 0, endings: 0 }
     kept.ttl = ttl
     kept.isNamed ||= isNamed
     this.#kept.set(key, kept)
@@ -549,7 +559,7 @@ export class KeepAlive {
     // nothing that was asked before is the last any more
     // Stryker disable next-line ObjectLiteral,StringLiteral: whatever it is called, it is none of the others
     kept.next = { is: 'ended' }
-    this.#kept.delete(keyOf(kept.namespace, kept.point))
+    this.#kept.delete(kept.key)
   }
 }
 

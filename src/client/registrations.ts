@@ -30,7 +30,8 @@ export interface RegistrationsInit {
   /** Whether trying the same request again is pointless. */
   isPermanent: (error: unknown) => boolean
   log: Logger
-  onGranted: (registration: Registration) => void
+  /** @param isNew - whether it was not held before */
+  onGranted: (registration: Registration, isNew: boolean) => void
   onFailed: (failure: RegistrationFailedDetail) => void
   onExpired: (registration: Registration) => void
 }
@@ -48,6 +49,8 @@ interface Everywhere {
   ttl: number
   /** The points where it was unregistered by name. */
   except: Set<string>
+  /** The points that have refused it for good, until they come back; they may answer before they are reported as connected. */
+  refusedBy: Set<string>
 }
 
 /**
@@ -83,7 +86,7 @@ export class Registrations {
 
   /** Registers a namespace at every point used by default, those that are found later as well. */
   keepEverywhere (namespace: string, ttl: number): void {
-    this.#everywhere.set(namespace, { ttl, except: new Set() })
+    this.#everywhere.set(namespace, { ttl, except: new Set(), refusedBy: new Set() })
     this.#init.points.defaults.forEach(({ peerId }) => { this.#keepAt(peerId) })
   }
 
@@ -103,7 +106,7 @@ export class Registrations {
 
     if (!isNamed && autoRefresh) {
       // points that are found later are meant as well
-      this.#everywhere.set(namespace, { ttl, except: new Set() })
+      this.#everywhere.set(namespace, { ttl, except: new Set(), refusedBy: new Set() })
     }
 
     const asked = points.select(point, namespace).map(({ peerId }) => peerId)
@@ -113,7 +116,7 @@ export class Registrations {
     }
 
     // only until there is a result: what goes on afterwards is no longer the caller's
-    const caller = anySignal([signal])
+    const caller = signal == null ? undefined : anySignal([signal])
     const granted: Registration[] = []
 
     try {
@@ -129,7 +132,7 @@ export class Registrations {
 
       throw asOneError(`Could not register "${namespace}"`, (err as AggregateError).errors)
     } finally {
-      caller.clear()
+      caller?.clear()
     }
   }
 
@@ -177,6 +180,8 @@ export class Registrations {
   onDisconnect (point: PeerId, isDefault: boolean, cookieOf: RemotePoint['cookieOf']): void {
     const says = this.#init.watches.saysRegistered(point)
     this.#keepAlive.onDisconnect(point, isDefault, namespace => ({ cookie: cookieOf(namespace), says }), this.#clock.now)
+    // when it comes back, it may say something else
+    this.#everywhere.forEach(({ refusedBy }) => { refusedBy.delete(point.toString()) })
     this.#run()
   }
 
@@ -239,8 +244,8 @@ export class Registrations {
 
   /** Registers at a point what is to be registered at every one. */
   #keepAt (point: PeerId): void {
-    for (const [namespace, { ttl, except }] of this.#everywhere) {
-      if (!except.has(point.toString()) && !this.#keepAlive.has(namespace, point)) {
+    for (const [namespace, { ttl, except, refusedBy }] of this.#everywhere) {
+      if (!except.has(point.toString()) && !refusedBy.has(point.toString()) && !this.#keepAlive.has(namespace, point)) {
         // what goes wrong is reported by an event
         this.#keep(namespace, point, { ttl }).catch(() => {})
       }
@@ -309,11 +314,12 @@ export class Registrations {
     const granted = await remote.register(namespace, sealed, ttl, signal)
     const registration = { namespace, point, ttl: granted, expires: start + granted }
     const isWanted = this.#keepAlive.isWanted(ask)
+    const isNew = ask.kept.held == null
     const failure = this.#keepAlive.grant(ask, registration, watches.saysRegistered(point) || remote.cookieOf(namespace) != null, this.#clock.now)
     log('%p granted "%s" for %d s%s', point, namespace, granted / 1_000, isWanted ? '' : ', which is no longer wanted')
 
     if (isWanted) {
-      onGranted(registration)
+      onGranted(registration, isNew)
     }
 
     if (failure != null) {
@@ -361,6 +367,10 @@ export class Registrations {
     const failure = this.#keepAlive.fail(ask, error, this.#clock.now)
     points.update(point)
     log('could not %s "%s" at %p%s - %e', ask.what, namespace, point, failure?.retryIn == null ? '' : `, trying again in ${Math.ceil(failure.retryIn / 1_000)} s`, error)
+
+    if (failure?.willRetry === false) {
+      this.#everywhere.get(namespace)?.refusedBy.add(point.toString())
+    }
 
     if (failure != null && ask.what === 'register') {
       onFailed(failure)

@@ -85,10 +85,13 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       watches: this.#watches,
       record: new OwnRecord(components, this.#settings.addressFilter, this.#settings.recordDomain),
       log: this.#log,
-      onGranted: registration => {
+      onGranted: (registration, isNew) => {
         this.#report('registration:granted', registration)
         this.#discovery.onGranted(registration.namespace, registration.point)
-        this.#watches.update(registration.point)
+
+        if (isNew) {
+          this.#watches.update(registration.point)
+        }
       },
       onFailed: failure => {
         this.#report('registration:failed', failure)
