@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import { CONFIRM, RELEASE, RESERVE } from './lua/claims.ts'
-import { ENTER, EXPIRE, LEAVE, LIST, LOOK, REGISTER, REGISTRATIONS_OF, STOP, UNREGISTER } from './lua/commands.ts'
+import { EXPIRE, UNREGISTER } from './lua/end.ts'
+import { LIST, LOOK, REGISTRATIONS_OF } from './lua/list.ts'
+import { ENTER, LEAVE, POINTS, STOP } from './lua/presence.ts'
+import { REGISTER } from './lua/register.ts'
 import { REGISTRATIONS } from './lua/registrations.ts'
 import { SHARES } from './lua/shares.ts'
 import { STATE } from './lua/state.ts'
@@ -23,10 +26,10 @@ export const SCRIPTS = {
   unregister: script(STATE, SHARES, REGISTRATIONS, UNREGISTER),
   list: script(STATE, SHARES, LIST),
   registrationsOf: script(STATE, SHARES, REGISTRATIONS, REGISTRATIONS_OF),
-  expire: script(STATE, SHARES, REGISTRATIONS, EXPIRE),
-  enter: script(STATE, SHARES, REGISTRATIONS, ENTER, REGISTRATIONS_OF),
-  leave: script(STATE, SHARES, REGISTRATIONS, LEAVE),
-  stop: script(STATE, SHARES, REGISTRATIONS, STOP),
+  expire: script(STATE, SHARES, REGISTRATIONS, POINTS, EXPIRE),
+  enter: script(STATE, SHARES, REGISTRATIONS, POINTS, ENTER, REGISTRATIONS_OF),
+  leave: script(STATE, SHARES, REGISTRATIONS, POINTS, LEAVE),
+  stop: script(STATE, POINTS, STOP),
   reserve: script(STATE, RESERVE),
   confirm: script(STATE, CONFIRM),
   release: script(STATE, RELEASE)

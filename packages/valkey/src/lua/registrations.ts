@@ -6,17 +6,6 @@ local PAYERS_LOOKED_AT = 8
 -- how many that have expired are looked through at a time
 local MAX_EXPIRED = 200
 
--- How long a point counts that says nothing: it looks for what has expired once in a minute. To say so takes no memory,
--- which a full server would refuse.
-local POINT_LIFE = 180000
-
-local POINTS = base .. ':points'
-
--- those who are live at a point
-local function liveKey (point)
-  return base .. ':live:' .. point
-end
-
 local function peerKey (peer)
   return base .. ':peer:' .. peer
 end
