@@ -8,7 +8,7 @@ local maxPerPeer, maxPerNamespace, maxNamespaces, maxRegistrations, maxBytes = t
 -- how many namespaces are found to count for another network before a newcomer is refused
 local MAX_MISCOUNTED = 8
 
-local it = read(string.rep('\0', 16) .. body)
+local it = readBody(body, 1)
 it.ttl, it.body = ttl, body
 
 local scope = 'in:' .. it.namespace
@@ -83,11 +83,10 @@ end
 
 -- makes room for a newcomer, or returns the limit that is in the way
 local function admit ()
-  local held, ofPeer, namespaces, registrations
+  local held, ofPeer
 
   local function count ()
     held, ofPeer = call('ZCARD', sharesOf(scope)), call('HLEN', peerKey(it.peer))
-    namespaces, registrations = call('HLEN', PAYERS), call('HLEN', REGISTRATIONS)
   end
 
   count()

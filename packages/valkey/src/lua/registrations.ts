@@ -80,7 +80,7 @@ local function remove (id, it)
   call('ZREM', inAll, id)
   call('ZREM', EXPIRY, id)
   call('HDEL', peerKey(it.peer), it.namespace)
-  bytes = bytes - it.weight
+  registrations, bytes = registrations - 1, bytes - it.weight
 
   if call('EXISTS', peerKey(it.peer)) == 0 then
     peers = peers - 1
@@ -93,6 +93,7 @@ local function remove (id, it)
     local born, payer = payerOf(it.namespace)
     removeShare('namespaces', payer, born .. it.namespace, 1)
     call('HDEL', PAYERS, it.namespace)
+    namespaces = namespaces - 1
   else
     findPayer(it.namespace, it.network)
   end
@@ -135,6 +136,7 @@ local function put (id, it, previous)
   bytes = bytes + it.weight
 
   if not previous then
+    registrations = registrations + 1
     call('HSET', peerKey(it.peer), it.namespace, id)
 
     if call('HLEN', peerKey(it.peer)) == 1 then
@@ -142,6 +144,7 @@ local function put (id, it, previous)
     end
 
     if call('HSETNX', PAYERS, it.namespace, id .. it.network) == 1 then
+      namespaces = namespaces + 1
       addShare('namespaces', it.network, id .. it.namespace, 1)
     end
   else

@@ -63,31 +63,34 @@ end
 
 local function addShare (scope, network, id, weight)
   local shares = sharesOf(scope)
-  local path = ''
+  local path, before = '', 0
   call('ZADD', shares, 0, network .. '\0' .. id)
 
   while path ~= network do
-    local child = below(path, network)
-    local sum = tonumber(call('ZINCRBY', weightsOf(scope, path), weight, child))
+    local weights, child = weightsOf(scope, path), below(path, network)
+    local sum = tonumber(call('ZINCRBY', weights, weight, child))
 
-    if sum == weight or child == network then
-      return
-    end
-
-    if not isDivided(scope, child) then
-      -- one share was there: from here on they are told apart
-      local from, to = rangeOf(child)
+    if sum == weight and before > 0 and call('ZCARD', weights) == 1 then
+      -- another share was there alone: from here on they are told apart
+      local from, to = rangeOf(path)
 
       for _, share in ipairs(call('ZRANGEBYLEX', shares, from, to, 'LIMIT', 0, 2)) do
         local other, otherId = split(share)
 
         if other ~= network or otherId ~= id then
-          call('ZADD', weightsOf(scope, child), sum - weight, below(child, other))
+          local others = below(path, other)
+          local sumOfOther = tonumber(call('ZINCRBY', weights, before, others))
+          sum = others == child and sumOfOther or sum
+          break
         end
       end
     end
 
-    path = child
+    if sum == weight or child == network then
+      return
+    end
+
+    path, before = child, sum - weight
   end
 end
 
@@ -159,7 +162,9 @@ local function isLighter (scope, network, other, weight)
     local own, others = below(path, network), below(path, other)
 
     if own ~= others then
-      return weightAt(scope, path, own) + weight < weightAt(scope, path, others)
+      local held = call('ZMSCORE', weightsOf(scope, path), own, others)
+
+      return tonumber(held[1] or 0) + weight < tonumber(held[2] or 0)
     end
 
     path = own

@@ -59,21 +59,32 @@ if shape ~= '' then
   wanted, step = FORM .. '/' .. step, tonumber(step)
 end
 
-local form, origin, began, last, bytes, peers = unpack(call('HMGET', base, 'form', 'origin', 'began', 'last', 'bytes', 'peers'))
+-- of this life: where its numbers begin and when it did, the latest of them, and what is counted
+local NUMBERS = '>ddddddd'
+local form, numbers = unpack(call('HMGET', base, 'form', 'numbers'))
+local origin, began, last, bytes, peers, registrations, namespaces
 
 if form and form ~= wanted then
   return redis.error_reply('RENDEZVOUSFORM ' .. form)
 end
 
 if form then
-  origin, began, last, bytes, peers = tonumber(origin), tonumber(began), tonumber(last), tonumber(bytes), tonumber(peers)
+  origin, began, last, bytes, peers, registrations, namespaces = struct.unpack(NUMBERS, numbers)
 else
   -- There is nothing, or no longer: a new life begins, at a number of 52 bits that nobody has had. Of a partition it is
   -- later than all of a life before, because it is the clock's.
   origin = step == 1 and tonumber(string.sub(redis.sha1hex(base .. time[1] .. '.' .. time[2]), 1, 13), 16) or
     number + place + math.floor((micros - EPOCH) / MICROSECONDS) * step
-  began, last, bytes, peers = micros, origin, 0, 0
-  call('HSET', base, 'form', wanted, 'origin', origin, 'began', began, 'last', last, 'bytes', bytes, 'peers', peers)
+  began, last, bytes, peers, registrations, namespaces = micros, origin, 0, 0, 0, 0
+end
+
+local function keepNumbers ()
+  call('HSET', base, 'numbers', struct.pack(NUMBERS, origin, began, last, bytes, peers, registrations, namespaces))
+end
+
+if not form then
+  call('HSET', base, 'form', wanted)
+  keepNumbers()
 end
 
 -- What comes next has this number, or a higher one. A replica that takes over may not know the latest numbers. By the
@@ -83,18 +94,25 @@ local function nextSequence ()
   return math.max(last + step, origin + math.floor((micros - began) / MICROSECONDS) * step)
 end
 
-local function read (packed)
-  local sequence, expires, _, forms, namespace, peer, network, at = struct.unpack('>ddBBI2c0I2c0I2c0', packed)
+-- what follows the two numbers in front, which begins at a place
+local function readBody (packed, start)
+  local _, forms, namespace, peer, network, at = struct.unpack('>BBI2c0I2c0I2c0', packed, start)
 
   return {
     packed = packed,
-    expires = expires,
     forms = forms,
     namespace = namespace,
     peer = peer,
     network = network,
     weight = REGISTRATION_BYTES + #packed - at - 3
   }
+end
+
+local function read (packed)
+  local it = readBody(packed, 17)
+  it.expires = struct.unpack('>d', packed, 9)
+
+  return it
 end
 
 local function formsOf (packed)
@@ -128,14 +146,14 @@ local function status ()
   local changed = #told > 0 and cjson.encode({ caller, told, #displaced > 0 and displaced or nil }) or ''
 
   if #told > 0 then
-    call('HSET', base, 'last', last, 'bytes', bytes, 'peers', peers)
+    keepNumbers()
     call('SPUBLISH', base .. ':changes', changed)
   end
 
   local oldest = call('LINDEX', EXPIRED, 0)
   local due = oldest and struct.unpack('>d', oldest, 9) or tonumber(call('ZRANGE', EXPIRY, 0, 0, 'WITHSCORES')[2] or -1)
 
-  return { now, call('HLEN', REGISTRATIONS), call('HLEN', PAYERS), peers, bytes, due, changed }
+  return { now, registrations, namespaces, peers, bytes, due, changed }
 end
 
 -- some values, and behind them as many registrations as there are
