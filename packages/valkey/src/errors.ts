@@ -2,3 +2,12 @@
 export class UnusableServerError extends Error {
   override name = 'UnusableServerError'
 }
+
+/** The server is a node of a cluster, and the client that reached it is one of a single server. */
+export class ClusterNodeError extends UnusableServerError {
+  override name = 'ClusterNodeError'
+
+  constructor () {
+    super('the server is a node of a cluster, which takes a client that is made by createCluster')
+  }
+}

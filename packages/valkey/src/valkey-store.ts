@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto'
 import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
-import { RedisConnection } from './connection.ts'
+import { ClusterConnection } from './cluster-connection.ts'
 import { Partition } from './partition.ts'
 import { Partitions } from './partitions.ts'
-import type { Connection, RedisClient } from './connection.ts'
+import { ServerConnection } from './server-connection.ts'
+import type { Connection, RedisClient, RedisConnection } from './connection.ts'
 import type { Holder } from './partition.ts'
 import type { ListQuery, NewRegistration, OnChange, OnDisplaced, Page, RegisterResult, RegistrationStore, StoredRegistration, StoreLimits, StoreSize, Unsubscribe } from 'libp2p-rendezvous'
 
 export interface ValkeyStoreInit {
   /**
    * A client of `@redis/client`, which says how to reach the server, or the cluster. The store opens a connection like it when it is
-   * started, and closes that when it is stopped; the client itself is not used, and need not be connected.
+   * started, and closes that when it is stopped; the client itself is not used, and need not be connected. Several are of
+   * a primary and those that may take over from it: the one that is the primary is looked for among them.
    */
-  client: RedisClient
+  client: RedisClient | RedisClient[]
   /**
    * All keys begin with this, in braces. Points with the same prefix on the same server share a store.
    *
@@ -104,8 +106,7 @@ export class ValkeyStore implements RegistrationStore {
   }
 
   async #start (): Promise<void> {
-    const { client, timeout = DEFAULT_TIMEOUT, onError = () => {} } = this.#init
-    const connection = new RedisConnection({ client, timeout, onError })
+    const connection = connectionOf(this.#init)
 
     try {
       await connection.open()
@@ -187,6 +188,15 @@ export class ValkeyStore implements RegistrationStore {
 
     return this.#connection
   }
+}
+
+function connectionOf ({ client, timeout = DEFAULT_TIMEOUT, onError = () => {} }: ValkeyStoreInit): RedisConnection {
+  const clients = [client].flat()
+  const [first] = clients
+
+  return first?.slots == null
+    ? new ServerConnection(clients, { timeout, onError })
+    : new ClusterConnection(first, { timeout, onError })
 }
 
 /** Where the sequence numbers of partitions begin: elsewhere for each prefix, so that cursors of one are none of another. */

@@ -133,6 +133,42 @@ describe('a store in a cluster of three primaries and three replicas', () => {
       await Promise.all([one.stop?.(), two.stop?.()])
     }, 120_000)
 
+    it('goes on when it could not subscribe where its channels are now', async () => {
+      const prefix = await unusedPrefix()
+      const [, replica] = await cluster.nodesOf(prefix)
+      const errors: string[] = []
+      const unhandled: unknown[] = []
+      const onUnhandled = (err: unknown): void => { unhandled.push(err) }
+      process.on('unhandledRejection', onUnhandled)
+      const [one, two] = [1, 2].map(() => valkeyStore({ client: cluster.client(), prefix, partitions, timeout: 500, onError: err => { errors.push(err.message) } })) as [RegistrationStore, RegistrationStore]
+      await Promise.all([one.start?.(), two.start?.()])
+      const called = new Set<string>()
+      NAMESPACES.forEach(namespace => two.subscribe?.(namespace, () => { called.add(namespace) }))
+      const running = cluster.servers.filter(({ isRunning }) => isRunning)
+      const permit = async (rule: string): Promise<unknown> => Promise.all(running.map(async server => server.ask('ACL', 'SETUSER', 'default', rule)))
+
+      await permit('resetchannels')
+      await replica.ask('CLUSTER', 'FAILOVER')
+      await expect.poll(async () => String(await replica.ask('INFO', 'replication')), { timeout: 20_000 }).toContain('role:master')
+      errors.length = 0
+      // what it is asked for finds out who has the keys now
+      await expect.poll(async () => {
+        await Promise.allSettled(NAMESPACES.map(async namespace => two.list({ namespace, limit: 1 }, Date.now())))
+
+        return errors.filter(text => text.startsWith('NOPERM')).length
+      }, { timeout: 20_000 }).toBeGreaterThan(2)
+      await permit('allchannels')
+
+      await expect.poll(async () => {
+        await Promise.allSettled(NAMESPACES.map(async namespace => register(one, 'told', namespace)))
+
+        return called.size
+      }, { timeout: 30_000 }).toBe(NAMESPACES.length)
+      expect(unhandled).toEqual([])
+      process.off('unhandledRejection', onUnhandled)
+      await Promise.all([one.stop?.(), two.stop?.()])
+    }, 120_000)
+
     it.each([['a primary and its replica', 2], ['all nodes', 6]])('goes on by itself when %s were away for a while', async (_, count) => {
       const errors: Error[] = []
       const store = valkeyStore({ client: cluster.client(), prefix: `${count} away`, partitions, timeout: 500, onError: err => { errors.push(err) } })
@@ -150,7 +186,26 @@ describe('a store in a cluster of three primaries and three replicas', () => {
       }, { timeout: 30_000, interval: 500 }).toBeGreaterThan(20)
       await Promise.all(servers.map(async server => server.start()))
       await expect.poll(async () => all('after'), { timeout: 30_000 }).toBe(NAMESPACES.length)
-      await store.stop?.()
+
+      // and is told again of what others do
+      const other = valkeyStore({ client: cluster.client(), prefix: `${count} away`, partitions })
+      await other.start?.()
+      const called = new Set<string>()
+
+      for (const namespace of NAMESPACES) {
+        store.subscribe?.(namespace, (_, isMissing) => {
+          if (isMissing !== true) {
+            called.add(namespace)
+          }
+        })
+      }
+
+      await expect.poll(async () => {
+        await Promise.all(NAMESPACES.map(async namespace => register(other, 'told', namespace)))
+
+        return called.size
+      }, { timeout: 30_000 }).toBe(NAMESPACES.length)
+      await Promise.all([store.stop?.(), other.stop?.()])
     }, 120_000)
   }))
 })

@@ -3,7 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { allEvents, nextEvent } from '../../../test/fixtures/events.ts'
 import { addressOf, clientNode, pointNode, stopNodes } from '../../../test/fixtures/nodes.ts'
 import { valkeyStore } from '../src/index.ts'
+import { forward } from './forward.ts'
 import { describeServers, startServer } from './servers.ts'
+import type { Forward } from './forward.ts'
 import type { Server } from './servers.ts'
 import type { ValkeyStoreInit } from '../src/index.ts'
 import type { NewRegistration, RegistrationStore, StoreLimits } from 'libp2p-rendezvous'
@@ -20,10 +22,12 @@ const soon: typeof expect.poll = condition => expect.poll(condition, { timeout: 
 describeServers(kind => {
   const servers: Server[] = []
   const stores: RegistrationStore[] = []
+  const forwards: Forward[] = []
 
   afterEach(async () => {
     await stopNodes()
     await Promise.all(stores.splice(0).map(async store => store.stop?.()))
+    await Promise.all(forwards.splice(0).map(async forward => forward.close()))
     await Promise.all(servers.splice(0).map(async server => server.destroy()))
   })
 
@@ -34,7 +38,36 @@ describeServers(kind => {
     return server
   }
 
-  async function started (server: Server, init: Partial<ValkeyStoreInit> = {}): Promise<RegistrationStore> {
+  async function startForward ({ port }: Server): Promise<Forward> {
+    const address = await forward(port)
+    forwards.push(address)
+
+    return address
+  }
+
+  /** A primary, and a replica that has all of it. */
+  async function startPair (): Promise<[primary: Server, replica: Server]> {
+    const primary = await start('--repl-diskless-sync-delay', '0')
+    const replica = await start('--repl-diskless-sync-delay', '0', '--replicaof', '127.0.0.1', `${primary.port}`)
+    await soon(async () => String(await replica.ask('INFO', 'replication'))).toContain('master_link_status:up')
+
+    return [primary, replica]
+  }
+
+  /** How a replica is made the primary, and the primary its replica. */
+  const takeovers = {
+    FAILOVER: async (primary: Server, replica: Server) => {
+      await soon(async () => primary.ask('FAILOVER').catch(String)).toBe('OK')
+      await soon(async () => String(await primary.ask('INFO', 'replication'))).toContain('role:slave')
+      await soon(async () => String(await replica.ask('INFO', 'replication'))).toContain('role:master')
+    },
+    REPLICAOF: async (primary: Server, replica: Server) => {
+      await replica.ask('REPLICAOF', 'NO', 'ONE')
+      await primary.ask('REPLICAOF', '127.0.0.1', `${replica.port}`)
+    }
+  }
+
+  async function started (server: Pick<Server, 'client'>, init: Partial<ValkeyStoreInit> = {}): Promise<RegistrationStore> {
     const store = valkeyStore({ client: server.client(), ...init })
     await store.start?.()
     stores.push(store)
@@ -65,7 +98,9 @@ describeServers(kind => {
         process.kill(server.pid, 'SIGSTOP')
 
         return { url: server.url, timeout: 100 }
-      }, /^the server has not answered within 200 ms$/]
+      }, /^the server has not answered within 200 ms$/],
+      ['it is a replica', async () => ({ url: (await start('--replicaof', '127.0.0.1', '1')).url }), /^the server is a replica, and the primary is needed$/],
+      ['it is a node of a cluster', async () => ({ url: (await start('--cluster-enabled', 'yes')).url }), /^the server is a node of a cluster, which takes a client that is made by createCluster$/]
     ])('%s', async (_, prepare: () => Promise<{ url: string, timeout?: number }>, message) => {
       const { url, ...init } = await prepare()
       const store = valkeyStore({ client: createClient({ url }), ...init })
@@ -148,6 +183,77 @@ describeServers(kind => {
     process.kill(server.pid, 'SIGCONT')
     await soon(async () => listed(store).catch(() => [])).toContain('before')
     expect(await register(store, 'after')).toBe(true)
+  })
+
+  it.each(['FAILOVER', 'REPLICAOF'] as const)('a replica that takes over by %s: who is still at the old primary is refused, and then goes on at the new one, which is found among those that are known', async how => {
+    const [primary, replica] = await startPair()
+    const errors: string[] = []
+    const store = await started(primary, { client: [primary.client(), replica.client()], onError: err => { errors.push(err.message) } })
+    let misses = 0
+    store.subscribe?.('space', (_, isMissing) => { misses += isMissing === true ? 1 : 0 })
+    await register(store, 'before')
+    await soon(async () => String(await replica.ask('EXISTS', '{rendezvous}'))).toBe('1')
+    await takeovers[how](primary, replica)
+
+    await expect(register(store, 'refused')).rejects.toThrow(/^READONLY/)
+    expect(store.isBehind).toBe(true)
+    await expect(listed(store)).rejects.toThrow()
+    await soon(() => store.isBehind).toBe(false)
+    expect(errors[0]).toBe('the server is a replica, and the primary is needed')
+    expect(misses).toBe(1)
+    expect(await register(store, 'after')).toBe(true)
+    expect(await listed(await started(replica))).toEqual(['before', 'after'])
+
+    // and back, when the new one is lost
+    await soon(async () => String(await primary.ask('INFO', 'replication'))).toContain('master_link_status:up')
+    await replica.stop('SIGKILL')
+    await primary.ask('REPLICAOF', 'NO', 'ONE')
+    await soon(() => store.isBehind).toBe(true)
+    await soon(() => store.isBehind).toBe(false)
+    expect(await listed(store)).toEqual(['before', 'after'])
+  }, 60_000)
+
+  it('a name that is led to the new primary: nothing is served until it is, and then all goes on', async () => {
+    const [primary, replica] = await startPair()
+    const name = await startForward(primary)
+    const errors: string[] = []
+    const store = await started({ client: () => createClient({ url: `redis://127.0.0.1:${name.port}` }) as any }, { onError: err => { errors.push(err.message) } })
+    await register(store, 'before')
+    await takeovers.FAILOVER(primary, replica)
+    await expect(register(store, 'refused')).rejects.toThrow(/^READONLY/)
+    // it is tried again and again, and is what it was
+    await soon(() => errors.length).toBeGreaterThan(3)
+    expect(new Set(errors)).toEqual(new Set(['the server is a replica, and the primary is needed']))
+    expect(store.isBehind).toBe(true)
+    name.to(replica.port)
+    await soon(() => store.isBehind).toBe(false)
+    expect(await register(store, 'after')).toBe(true)
+    expect(await listed(store)).toEqual(['before', 'after'])
+  })
+
+  it('a server that refuses to tell of changes, or goes away while it is asked to: it is asked until it does', async () => {
+    const server = await start()
+    const address = await startForward(server)
+    const errors: string[] = []
+    const store = await started({ client: () => createClient({ url: `redis://127.0.0.1:${address.port}` }) as any }, { onError: err => { errors.push(err.message) } })
+    const other = await started(server)
+    let hints = 0
+    store.subscribe?.('space', () => { hints++ })
+
+    // who may no longer hear of a channel loses the connection
+    await server.ask('ACL', 'SETUSER', 'default', 'resetchannels')
+    await soon(() => errors.filter(text => text.startsWith('NOPERM')).length).toBeGreaterThan(2)
+    expect(store.isBehind).toBe(true)
+    address.cutAt(/ssubscribe/i)
+    await server.ask('ACL', 'SETUSER', 'default', 'allchannels')
+    await soon(() => address.cuts).toBeGreaterThan(3)
+    expect(store.isBehind).toBe(true)
+    address.cutAt(undefined)
+    await soon(() => store.isBehind).toBe(false)
+    await soon(() => other.isBehind).toBe(false)
+    const before = hints
+    await register(other, 'told')
+    await soon(() => hints).toBeGreaterThan(before)
   })
 
   it('a full server: what is new is refused, what is there is listed, unregistered and expires, and all goes on', async () => {

@@ -126,6 +126,36 @@ describe('two points over one store', () => {
       expect(await listedAt(one)).toEqual(ids([older, newcomer]))
     })
 
+    /** Has ten clients, five at each point, ask for 200 registrations at the same time; answers how many each of the points has granted. */
+    async function race (points: [PointNode, PointNode]): Promise<number[]> {
+      const clients = await Promise.all(Array.from({ length: 10 }, async (_, i) => client([points[i % 2] as PointNode])))
+      const outcomes = await Promise.allSettled(clients.flatMap((one, i) => Array.from({ length: 20 }, async (_, j) => one.services.rendezvous.register(`space-${i}-${j}`))))
+      const isGranted = outcomes.map(({ status }) => status === 'fulfilled')
+      expect(outcomes.flatMap(outcome => outcome.status === 'rejected' ? [outcome.reason.name] : []).filter(name => name !== 'UnavailableError')).toEqual([])
+
+      return [0, 1].map(point => isGranted.filter((isGranted, i) => isGranted && Math.floor(i / 20) % 2 === point).length)
+    }
+
+    it('keep a limit when ten clients ask both of them for 200 registrations at the same time', async () => {
+      const points = await twoPoints({ maxRegistrations: 50, networkOf: () => '192.0/2/1' })
+      const [one = 0, two = 0] = await race(points)
+      expect(one + two).toBe(50)
+      await Promise.all(points.map(async point => listedAt(point)))
+      expect(points.map(point => point.services.point.size.registrations)).toEqual([50, 50])
+    })
+
+    it('share fairly between the networks of their clients when these ask for 200 registrations at the same time', async () => {
+      const points = await Promise.all(['203.0/113/1', '192.0/2/1'].map(async network => pointNode({ store: store(), maxRegistrations: 50, networkOf: () => network }))) as [PointNode, PointNode]
+      await race(points)
+      const own = valkeyStore({ client: server.client(), prefix })
+      await own.start?.()
+      const networks = (await own.list({ limit: 100 }, Date.now()))?.registrations.map(({ network }) => network) ?? []
+      await own.stop?.()
+      expect(networks).toHaveLength(50)
+      // by their bytes, which differ by some from one record to the other
+      expect(Math.abs(networks.filter(network => network === '192.0/2/1').length - 25)).toBeLessThanOrEqual(1)
+    })
+
     it('take a point that has stopped for none that a client is live at', async () => {
       const [one, two] = await twoPoints({ presence: { grace: 300 } })
       let isOut = false
