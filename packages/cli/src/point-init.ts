@@ -33,6 +33,7 @@ interface OtherFlags {
   data?: unknown
   memory?: boolean
   store?: unknown
+  partitions?: number
   workers?: number
   shedding?: boolean
   trustedProxy?: string[]
@@ -62,13 +63,17 @@ export function pointInit (values: FlagValues<typeof limitFlags> & OtherFlags): 
 /**
  * @throws {UsageError} that says what to choose from
  */
-function checkContradictions ({ data, memory, store, workers, verbose, quiet }: OtherFlags): void {
+function checkContradictions ({ data, memory, store, partitions, workers, verbose, quiet }: OtherFlags): void {
   if (memory === true && data != null) {
     throw new UsageError('--memory keeps nothing, and --data says where to keep it: give one of them')
   }
 
   if (memory === true && store != null) {
     throw new UsageError('--memory keeps nothing, and --store says where to keep it: give one of them')
+  }
+
+  if (partitions != null && store == null) {
+    throw new UsageError('--partitions divide a store that points share: give --store valkey://HOST, too')
   }
 
   if (workers != null && store == null) {

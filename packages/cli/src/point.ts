@@ -45,7 +45,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
     const health = await startHealth(values, () => isServing(node, signal))
     opened.unshift(() => health?.close())
 
-    const shared = values.store == null ? undefined : await sharedStore(values.store, values.storePassword, text => { output.note(text) })
+    const shared = values.store == null ? undefined : await sharedStore(values, text => { output.note(text) })
     opened.unshift(async () => shared?.stop?.())
 
     const own = data == null || shared != null ? undefined : persistentStore({ datastore: data.datastore, readAll: data.readAll })

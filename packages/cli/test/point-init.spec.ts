@@ -74,6 +74,14 @@ describe("a point's options from flags", () => {
     expect(() => fromArgs(...args)).to.throw(message).with.property('name', 'UsageError')
   })
 
+  it.each([
+    [{ partitions: 4 }, '--partitions divide a store that points share: give --store valkey://HOST, too'],
+    [{ workers: 4 }, '--workers share a store, which has to be one for several processes: give --store valkey://HOST, too']
+  ])('refuse what makes no sense without a store that is shared: %j', (values, message) => {
+    expect(() => pointInit(values)).to.throw(message).with.property('name', 'UsageError')
+    expect(pointInit({ ...values, store: [] })).to.deep.equal({})
+  })
+
   it.each([{}, { minTtl: 30_000 }, { maxTtl: 3_600_000 }, { minTtl: 345_600_000 }, { minTtl: 1_000, defaultTtl: 2_000 }, { maxTtl: 3_600_000, defaultTtl: 3_600_000 }])('make those that were not given make way, as the point does: %j', given => {
     const { minTtl, defaultTtl, maxTtl } = pointSettings(given)
 

@@ -38,7 +38,7 @@ describeServers(kind => {
 
     for (const [given, message] of [
       [args('valkey://someone:secret@127.0.0.1:1'), 'the store valkey://127.0.0.1:1 cannot be used: connection refused'],
-      [args('valkey://:secret@127.0.0.1:1', '--store', 'valkey://127.0.0.1:2'), 'the store valkey://127.0.0.1:1, valkey://127.0.0.1:2 cannot be used: All the root nodes are unavailable'],
+      [args('valkey://:secret@127.0.0.1:1', '--store', 'valkey://127.0.0.1:2'), 'the store valkey://127.0.0.1:1, valkey://127.0.0.1:2 cannot be used: connection refused'],
       [args(`valkey://:secret@127.0.0.1:${port}`), `the store ${connected} cannot be used: it does not know this user with this password`],
       [args(connected, '--store-password', file), `the store ${connected} cannot be used: it does not know this user with this password`],
       [args(connected), `the store ${connected} cannot be used: a password is needed: give it in the URL, or with --store-password PATH`],
@@ -81,6 +81,62 @@ describeServers(kind => {
     const { port } = old.address() as AddressInfo
     expect((await run(...args(`valkey://:secret@127.0.0.1:${port}`))).stderr).toEqual([`libp2p-rendezvous: the store valkey://127.0.0.1:${port} cannot be used: the server is of version 6.2.14, and 7 or newer is needed`])
     old.close()
+  }, 60_000)
+
+  it('the points of a store divide it into as many parts, or are told in one line', async () => {
+    server = await startServer(kind)
+    const { url } = server
+    const point = new Program(args(url, '--partitions', '4', '--json'))
+    const { addresses: [address] } = await point.until('ready')
+    const client = await clientNode({ points: [address] }, { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] })
+
+    for (let i = 0; i < 12; i++) {
+      await client.services.rendezvous.register(`space-${i}`)
+    }
+
+    expect((await server.ask('KEYS', '*:registrations')).sort()).toEqual(['{rendezvous:1}:registrations', '{rendezvous:2}:registrations', '{rendezvous:3}:registrations', '{rendezvous}:registrations'])
+    const begun = (wanted: number): string => `libp2p-rendezvous: the store ${url} cannot be used: what is stored under "{rendezvous}" was begun with another number of partitions (4, not ${wanted}), which cannot be changed: give --partitions 4, or another database`
+
+    for (const [more, code, message] of [
+      [[], 1, begun(1)],
+      [['--partitions', '8'], 1, begun(8)],
+      [['--partitions', '8', '--workers', '2'], 1, begun(8)],
+      [['--partitions', '65'], 2, 'libp2p-rendezvous: --partitions has to be a number from 1 to 64, not 65']
+    ] as const) {
+      expect(await run(...args(url, ...more))).toEqual({ code, stdout: [], stderr: [message] })
+    }
+
+    expect(await point.end('SIGTERM')).toMatchObject({ code: 0 })
+  }, 60_000)
+
+  it('a point that is given a primary and its replica goes to the one that takes over, and health tells meanwhile', async () => {
+    server = await startServer(kind, '--repl-diskless-sync-delay', '0')
+    const replica = await startServer(kind, '--repl-diskless-sync-delay', '0', '--replicaof', '127.0.0.1', `${server.port}`)
+
+    try {
+      await expect.poll(async () => String(await replica.ask('INFO', 'replication')), { timeout: 10_000 }).toContain('master_link_status:up')
+      // of these one is the primary, whatever their order
+      const point = new Program(args(replica.url, '--store', server.url, '--json', '--http', '127.0.0.1:0'))
+      const { addresses: [address], http } = await point.until('ready')
+      const overTcp = { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] }
+      const client = await clientNode({ points: [address] }, overTcp)
+      const health = async (): Promise<number> => (await fetch(`${http}/healthz`)).status
+      await client.services.rendezvous.register('space')
+      expect(await health()).toBe(200)
+      await expect.poll(async () => replica.ask('HEXISTS', '{rendezvous}:payers', 'space'), { timeout: 10_000 }).toBe(1)
+      // nobody has taken over yet
+      await server.ask('REPLICAOF', '127.0.0.1', '1')
+      await expect(client.services.rendezvous.register('other')).rejects.toMatchObject({ name: 'UnavailableError' })
+      expect(await health()).toBe(503)
+      await replica.ask('REPLICAOF', 'NO', 'ONE')
+      await expect.poll(health, { timeout: 10_000 }).toBe(200)
+      await client.services.rendezvous.register('other')
+      expect(await collect((await clientNode({ points: [address] }, overTcp)).services.rendezvous.discover('space'))).toHaveLength(1)
+      expect(point.stderr).toContain(`the store ${replica.url}, ${server.url} does not answer: the server is a replica, and the primary is needed`)
+      expect(await point.end('SIGTERM')).toMatchObject({ code: 0 })
+    } finally {
+      await replica.destroy()
+    }
   }, 60_000)
 
   it.runIf(kind === 'Valkey 9')('a point is given some nodes of a cluster', async () => {

@@ -9,7 +9,7 @@ import { sharedStore } from '../shared-store.ts'
 import { aborted } from '../signals.ts'
 import { shareOf } from './shares.ts'
 import type { CommandContext } from '../context.ts'
-import type { FlagValues, StoreUrl } from '../flags.ts'
+import type { FlagValues } from '../flags.ts'
 import type { PointFlags } from '../options.ts'
 import type { PointNode } from '../point-node.ts'
 import type { Answers, Start, ToParent, ToWorker } from './messages.ts'
@@ -33,7 +33,7 @@ export async function runWorker (given: FlagValues<PointFlags>, { output, signal
     const { privateKey, listen } = await whenStarted(async (id, about) => { await tell({ type: 'answer', id, answer: await answers[about]() }) })
     const note = (text: string): void => { output.note(`worker ${place.number}: ${text}`) }
     const members = values.network == null ? undefined : await membersOf(values.network, note)
-    const store = await sharedStore(values.store as StoreUrl[], values.storePassword, note)
+    const store = await sharedStore(values, note)
 
     try {
       const init = { ...pointInit(values), ...(members == null ? {} : { authorize: members.authorize }) }

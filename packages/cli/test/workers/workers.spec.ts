@@ -195,6 +195,35 @@ describeServers(kind => {
     expect(dials).toEqual([true, true, false])
   }, 3 * PATIENCE)
 
+  it('let in the members of a network alone, and all of them heed a revocation', async () => {
+    const at = (name: string): string => join(directory, name)
+    const network = ['--network', at('network.json')]
+    await run('network', 'create', ...network)
+    const { peerId } = JSON.parse(String((await run('id', '--identity', at('alice.key'))).stdout[0]))
+    const { stdout: [token = ''] } = await run('network', 'invite', peerId, ...network)
+    const member = ['--identity', at('alice.key'), '--token', token]
+    const { point, overTcp } = await startPoint(2, ...network)
+    /** How each of the workers answers: connections go to them in turns. */
+    const answers = async (...who: string[]): Promise<string[]> => {
+      const [one, two] = [await run('discover', overTcp, 'chat', ...who), await run('discover', overTcp, 'chat', ...who)]
+
+      return [one, two].map(({ code, stderr }) => code === 0 ? 'answered' : stderr.join('\n'))
+    }
+
+    expect(await answers(...member)).toEqual(['answered', 'answered'])
+    const required = expect.stringContaining('a token of its network is required')
+    expect(await answers()).toEqual([required, required])
+    await run('network', 'revoke', token, ...network)
+    await soon(() => [1, 2].map(worker => point.stderr.includes(`worker ${worker}: The network was read again`))).toEqual([true, true])
+    const revoked = expect.stringContaining('the token has been revoked')
+    expect(await answers(...member)).toEqual([revoked, revoked])
+    expect(point.stderr).not.toContain(token.split('.')[1])
+    expect((await point.end('SIGTERM')).code).toBe(0)
+
+    rmSync(at('network.json'))
+    expect(await run(...args(2, ...network))).toEqual({ code: 1, stdout: [], stderr: [expect.stringContaining('there is no network in')] })
+  }, 6 * PATIENCE)
+
   it('say once what is in the way of all', async () => {
     const wrong = await run(...args(3, '--max-namespace-length', '300'))
     expect(wrong).toEqual({ code: 2, stdout: [], stderr: ['libp2p-rendezvous: --max-namespace-length must be at most 255, or cookies would not fit'] })
