@@ -56,6 +56,8 @@
 export { publicAddresses } from './client/addresses.ts'
 export { rendezvousClient } from './client/index.ts'
 export { rendezvousPoint } from './point/index.ts'
+export { networkRule } from './point/network-of.ts'
+export { FairPlaces } from './store/fair-places.ts'
 export { memoryStore } from './store/memory.ts'
 export { persistentStore } from './store/persistent.ts'
 export { PROTOCOL_ID } from './protocol/constants.ts'

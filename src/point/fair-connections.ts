@@ -1,21 +1,12 @@
 import { endConnection } from '../protocol/patches/end-connection.ts'
-import { FairShares, UNSHARED } from '../store/fair-shares.ts'
+import { FairPlaces } from '../store/fair-places.ts'
 import type { Origin } from './types.ts'
-import type { Network, Share } from '../store/fair-shares.ts'
+import type { Network } from '../store/fair-shares.ts'
 import type { Connection, ConnectionGater, Libp2pEvents, MultiaddrConnection, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 
 /** Of what the node may have, one in so many stays free: at its limit, libp2p refuses everybody before this node sees them. */
 const ONE_STAYS_FREE_IN = 100
-
-interface Held extends Share {
-  connection: Connection
-}
-
-/** A connection whose handshake is under way. */
-interface Pending extends Share {
-  connection: MultiaddrConnection
-}
 
 export interface FairConnectionsInit {
   events: TypedEventTarget<Libp2pEvents>
@@ -34,11 +25,10 @@ export interface FairConnectionsInit {
  */
 export class FairConnections {
   readonly #init: FairConnectionsInit
-  readonly #shares = new FairShares<Held>()
-  readonly #held = new Map<Connection, Held>()
-  readonly #pendingShares = new FairShares<Pending>()
-  /** By what a connection has in common with what is below it. */
-  readonly #pending = new Map<MultiaddrConnection['timeline'], Pending>()
+  readonly #held = new FairPlaces<Connection>(connection => { this.#close(connection) })
+  readonly #pending = new FairPlaces<MultiaddrConnection>(connection => { connection.abort(new Error('There are too many handshakes')) })
+  /** Those whose handshake is under way, by what a connection has in common with what is below it. */
+  readonly #handshakes = new Map<MultiaddrConnection['timeline'], MultiaddrConnection>()
   /** How many this node opened. */
   #own = 0
   /** What the gater did before. */
@@ -50,7 +40,13 @@ export class FairConnections {
 
   start (): void {
     const { connectionGater, connectionManager, events } = this.#init
-    connectionManager.getConnections().forEach(connection => { this.#add(connection) })
+    connectionManager.getConnections().forEach(connection => {
+      if (connection.direction === 'outbound') {
+        this.#own++
+      } else {
+        this.#held.add(connection, this.#init.networkOf(connection))
+      }
+    })
     events.addEventListener('connection:open', this.#onOpen)
     events.addEventListener('connection:close', this.#onClose)
     this.#deny = connectionGater.denyInboundConnection
@@ -69,14 +65,8 @@ export class FairConnections {
       connectionGater.denyInboundConnection = this.#deny
     }
 
-    for (const connection of this.#held.keys()) {
-      this.#remove(connection)
-    }
-
-    for (const timeline of this.#pending.keys()) {
-      this.#endPending(timeline)
-    }
-
+    this.#held.holders.forEach(connection => { this.#held.release(connection) })
+    this.#pending.holders.forEach(({ timeline }) => { this.#endPending(timeline) })
     this.#own = 0
   }
 
@@ -96,46 +86,35 @@ export class FairConnections {
 
   /** A handshake begins, unless there are as many as there may be and nobody makes room. */
   #begin (connection: MultiaddrConnection): boolean {
-    const network = this.#init.networkOf(connection)
+    const isTaken = this.#pending.take(connection, this.#init.networkOf(connection), this.#maxPending)
 
-    if (this.#pendingShares.count >= this.#maxPending) {
-      const victim = this.#pendingShares.victim(network, 1)
-
-      if (victim == null) {
-        return false
-      }
-
-      this.#endPending(victim.connection.timeline)
-      victim.connection.abort(new Error('There are too many handshakes'))
+    if (isTaken) {
+      this.#handshakes.set(connection.timeline, connection)
+      connection.addEventListener('close', () => { this.#endPending(connection.timeline) })
     }
 
-    const pending: Pending = { ...UNSHARED, network, weight: 1, connection }
-    this.#pending.set(connection.timeline, pending)
-    this.#pendingShares.add(pending)
-    connection.addEventListener('close', () => { this.#endPending(connection.timeline) })
-
-    return true
+    return isTaken
   }
 
   #endPending (timeline: MultiaddrConnection['timeline']): void {
-    const pending = this.#pending.get(timeline)
+    const connection = this.#handshakes.get(timeline)
 
-    if (pending != null) {
-      this.#pending.delete(timeline)
-      this.#pendingShares.remove(pending)
+    if (connection != null) {
+      this.#handshakes.delete(timeline)
+      this.#pending.release(connection)
     }
   }
 
   #isRefused (origin: Origin): boolean {
-    return this.#shares.count >= this.#max && this.#shares.victim(this.#init.networkOf(origin), 1) == null
+    return this.#held.isFull(this.#init.networkOf(origin), this.#max)
   }
 
   readonly #onOpen = ({ detail: connection }: CustomEvent<Connection>): void => {
     this.#endPending(connection.timeline)
 
-    if (connection.direction === 'outbound' || this.#hasRoom(connection)) {
-      this.#add(connection)
-    } else {
+    if (connection.direction === 'outbound') {
+      this.#own++
+    } else if (!this.#held.take(connection, this.#init.networkOf(connection), this.#max)) {
       this.#close(connection)
     }
   }
@@ -145,51 +124,14 @@ export class FairConnections {
       this.#own--
     }
 
-    this.#remove(connection)
-  }
-
-  /** Makes room where there is none. */
-  #hasRoom (newcomer: Connection): boolean {
-    const network = this.#init.networkOf(newcomer)
-
-    while (this.#shares.count >= this.#max) {
-      const victim = this.#shares.victim(network, 1)
-
-      if (victim == null) {
-        return false
-      }
-
-      this.#close(victim.connection)
-    }
-
-    return true
+    this.#held.release(connection)
   }
 
   #close (connection: Connection): void {
     const { events, onClosed } = this.#init
-    this.#remove(connection)
     // as libp2p tells of those that it closes because there are too many
     connection.addEventListener('close', () => { events.safeDispatchEvent('connection:prune', { detail: [connection] }) })
     endConnection(connection, new Error('There are too many connections'))
     onClosed(connection)
-  }
-
-  #add (connection: Connection): void {
-    if (connection.direction === 'outbound') {
-      this.#own++
-    } else {
-      const held: Held = { ...UNSHARED, network: this.#init.networkOf(connection), weight: 1, connection }
-      this.#held.set(connection, held)
-      this.#shares.add(held)
-    }
-  }
-
-  #remove (connection: Connection): void {
-    const held = this.#held.get(connection)
-
-    if (held != null) {
-      this.#held.delete(connection)
-      this.#shares.remove(held)
-    }
   }
 }

@@ -226,22 +226,50 @@ function isWayIn ({ name, value }: { name: string, value?: string }, index: numb
 export const listenAddress: FlagType<Multiaddr> = {
   placeholder: 'MULTIADDR',
   parse: text => {
-    const parsed = address.parse(text)
+    const parsed = pointListenAddress.parse(text)
 
-    return parsed == null || listenTarget(parsed) == null ? undefined : parsed
+    return parsed != null && ['tcp', 'ws'].includes(wayIn(parsed)) ? parsed : undefined
   },
   expected: 'an address of this machine with a TCP port, as in /ip4/0.0.0.0/tcp/62649 or /ip4/0.0.0.0/tcp/62650/ws'
 }
 
-/** The host and port of an address that can be listened on. */
-export function listenTarget (address: Multiaddr): HostPort | undefined {
-  const [ip, tcp, over, ...rest] = address.getComponents()
+/** Where a point listens: there, or what browsers reach by themselves. */
+export const pointListenAddress: FlagType<Multiaddr> = {
+  placeholder: 'MULTIADDR',
+  parse: text => {
+    const parsed = address.parse(text)
 
-  if ((ip?.name !== 'ip4' && ip?.name !== 'ip6') || tcp?.name !== 'tcp' || (over != null && over.name !== 'ws') || rest.length > 0) {
+    return parsed == null || listenTarget(parsed) == null ? undefined : parsed
+  },
+  expected: 'an address of this machine with a port, as in /ip4/0.0.0.0/tcp/62649, /ip4/0.0.0.0/tcp/62650/ws, /ip4/0.0.0.0/tcp/443/tls/ws or /ip4/0.0.0.0/udp/62651/webrtc-direct'
+}
+
+/** What is spoken at an address that can be listened on. */
+export type WayIn = 'tcp' | 'ws' | 'tls/ws' | 'webrtc-direct'
+
+export interface ListenTarget extends HostPort {
+  protocol: 'tcp' | 'udp'
+}
+
+/** What follows the port, for each way in. */
+const WAYS_IN: Record<string, WayIn> = { tcp: 'tcp', 'tcp/ws': 'ws', 'tcp/wss': 'tls/ws', 'tcp/tls/ws': 'tls/ws', 'udp/webrtc-direct': 'webrtc-direct' }
+
+/** Of an address that has been looked at. */
+export function wayIn (address: Multiaddr): WayIn {
+  const [, ...names] = address.getComponents().map(({ name }) => name)
+
+  return WAYS_IN[names.join('/')] as WayIn
+}
+
+/** The host and port of an address that can be listened on. */
+export function listenTarget (address: Multiaddr): ListenTarget | undefined {
+  const [ip, port] = address.getComponents()
+
+  if ((ip?.name !== 'ip4' && ip?.name !== 'ip6') || port == null || wayIn(address) == null) {
     return
   }
 
-  return { host: String(ip.value), port: Number(tcp.value) }
+  return { protocol: port.name as ListenTarget['protocol'], host: String(ip.value), port: Number(port.value) }
 }
 
 /** The address of a rendezvous point: its peer id is what it has to prove. */

@@ -1,6 +1,7 @@
 import { DIRECTORY, PROGRAM } from './invocation.ts'
 import { counted } from './output.ts'
 import { roomFor } from './room.ts'
+import type { Browsers } from './browsers.ts'
 import type { DataIdentity } from './data-directory.ts'
 import type { FlagValues } from './flags.ts'
 import type { HealthServer } from './http.ts'
@@ -11,6 +12,7 @@ import type { Output } from './output.ts'
 export interface Introduction {
   peerId: string
   addresses: string[]
+  browsers: Browsers
   /** How many its store has. */
   registrations: number
   /** What to type to use it from this machine. */
@@ -27,11 +29,11 @@ export interface Surroundings {
 
 /** Says that a point serves, and how to use it. */
 export function introduce (output: Output, values: FlagValues<PointFlags>, point: Introduction, { data, health, workers }: Surroundings): void {
-  const { peerId, addresses, commands } = point
+  const { peerId, addresses, browsers, commands } = point
   const room = roomFor(values)
 
   if (values.json === true) {
-    output.json({ event: 'ready', peerId, addresses, ...room, ...(workers == null ? {} : { workers }), ...(health == null ? {} : { http: health.url }) })
+    output.json({ event: 'ready', peerId, addresses, browsers, ...room, ...(workers == null ? {} : { workers }), ...(health == null ? {} : { http: health.url }) })
     return
   }
 
@@ -61,14 +63,25 @@ export function introduce (output: Output, values: FlagValues<PointFlags>, point
   }
 
   output.print()
-  output.print('Its addresses, to give to clients:')
-  output.print()
-  addresses.forEach(address => { output.print(`  ${address}`) })
-  output.print()
-  output.print(`Try it from another terminal${DIRECTORY == null ? '' : `, in ${DIRECTORY}`}:`)
-  output.print()
-  commands.forEach(command => { output.print(`  ${command}`) })
-  output.print()
+  const others = addresses.filter(address => !browsers.addresses.includes(address))
+  section(output, 'Its addresses, to give to clients:', others)
+  section(output, others.length === 0 ? 'Its addresses, to give to browsers and to all other clients:' : 'And for browsers:', browsers.addresses)
+
+  if (browsers.problems.length > 0) {
+    browsers.problems.forEach(problem => { output.print(problem) })
+    output.print()
+  }
+
+  section(output, `Try it from another terminal${DIRECTORY == null ? '' : `, in ${DIRECTORY}`}:`, commands)
   output.print(output.dim(`Ctrl-C ends it. ${PROGRAM} point --help shows what can be set.`))
   output.print()
+}
+
+function section (output: Output, title: string, lines: string[]): void {
+  if (lines.length > 0) {
+    output.print(title)
+    output.print()
+    lines.forEach(line => { output.print(`  ${line}`) })
+    output.print()
+  }
 }

@@ -1,13 +1,10 @@
-import { unwatchFile, watchFile } from 'node:fs'
 import { resolve } from 'node:path'
 import { byToken } from 'libp2p-rendezvous/network'
 import { describe, UsageError } from './failures.ts'
 import { flagName } from './flags.ts'
 import { readNetwork } from './network-file.ts'
+import { whenChanged } from './watch-files.ts'
 import type { Authorize } from 'libp2p-rendezvous'
-
-/** How often it is looked whether a file has changed, in milliseconds. */
-const LOOK_INTERVAL = 1_000
 
 /** A network's public key, as a peer id of Ed25519. */
 const PUBLIC_KEY = /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/
@@ -28,25 +25,16 @@ export async function membersOf (networks: string[], note: (text: string) => voi
   const keys = networks.filter(text => PUBLIC_KEY.test(text))
   const files = networks.filter(text => !PUBLIC_KEY.test(text)).map(file => resolve(file))
   let authorize = await read(keys, files)
-  let reading = Promise.resolve()
+  const close = whenChanged(files, async () => {
+    try {
+      authorize = await read(keys, files)
+      note(`The network was read again, because its file has changed: ${files.join(', ')}`)
+    } catch (err) {
+      note(`The network was not read again, and is as it was: ${describe(err)}`)
+    }
+  })
 
-  const onChange = (): void => {
-    reading = reading.then(async () => {
-      try {
-        authorize = await read(keys, files)
-        note(`The network was read again, because its file has changed: ${files.join(', ')}`)
-      } catch (err) {
-        note(`The network was not read again, and is as it was: ${describe(err)}`)
-      }
-    })
-  }
-
-  files.forEach(file => { watchFile(file, { interval: LOOK_INTERVAL, persistent: false }, onChange) })
-
-  return {
-    authorize: async request => authorize(request),
-    close: () => { files.forEach(file => { unwatchFile(file, onChange) }) }
-  }
+  return { authorize: async request => authorize(request), close }
 }
 
 async function read (keys: string[], files: string[]): Promise<Authorize> {

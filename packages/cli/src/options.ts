@@ -1,7 +1,6 @@
-import { action, announceAddress, count, duration, flag, hostPort, listenAddress, network, networkOf, path, recordDomain, storeUrl, text, token } from './flags.ts'
+import { action, announceAddress, count, duration, flag, hostPort, listenAddress, network, networkOf, path, pointListenAddress, recordDomain, storeUrl, text, token } from './flags.ts'
 import { limitFlags } from './point-init.ts'
-
-export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/62649', '/ip4/0.0.0.0/tcp/62650/ws']
+import { relayFlags } from './relay-limits.ts'
 
 const commonFlags = {
   json: { type: flag, help: 'one JSON object a line; the default when the output is no terminal' },
@@ -9,7 +8,9 @@ const commonFlags = {
 } as const
 
 export const pointFlags = {
-  listen: { type: listenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/62649 and /ip4/0.0.0.0/tcp/62650/ws' },
+  listen: { type: pointListenAddress, multiple: true, help: 'address to listen on, as often as needed', default: '/ip4/0.0.0.0/tcp/62649 and /ip4/0.0.0.0/tcp/62650/ws; with a certificate also /ip4/0.0.0.0/tcp/62651/tls/ws, and with @libp2p/webrtc beside the program /ip4/0.0.0.0/udp/62651/webrtc-direct' },
+  tlsCert: { type: path, help: 'certificate for addresses that end in /tls/ws, with those that vouch for it, in PEM; it is read again when it changes' },
+  tlsKey: { type: path, help: 'its private key, in PEM' },
   announce: { type: announceAddress, multiple: true, help: 'address to give to clients, as often as needed', default: 'those it listens on' },
   data: { type: path, help: 'directory for identity and registrations', default: 'libp2p-rendezvous in $XDG_DATA_HOME, or in ~/.local/share' },
   memory: { type: flag, help: 'keep nothing: a new identity and no registrations at each start' },
@@ -24,6 +25,7 @@ export const pointFlags = {
   maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: 'from memory and cores' },
   shedding: { type: flag, help: 'while there is more to do than can be done, let newcomers wait, and then listings' },
   trustedProxy: { type: network, multiple: true, help: 'address or network of a proxy, as often as needed: each connection from there counts as a network of its own', default: 'none' },
+  ...relayFlags,
   verbose: { type: flag, help: 'show each renewal and each discovery, too' },
   quiet: { type: flag, help: 'show no registrations' },
   ...commonFlags,

@@ -1,7 +1,11 @@
 import { count, duration, flagName, grace, rate, text } from './flags.ts'
 import { parseDuration, writeDuration } from './durations.ts'
 import { UsageError } from './failures.ts'
+import { checkListening } from './listening.ts'
+import { relayLimits } from './relay-limits.ts'
 import type { FlagValues } from './flags.ts'
+import type { ListeningFlags } from './listening.ts'
+import type { relayFlags } from './relay-limits.ts'
 import type { RendezvousPointInit } from 'libp2p-rendezvous'
 
 /** The options of a point that are numbers, as flags of the same names. */
@@ -29,12 +33,11 @@ export const limitFlags = {
 } as const
 
 /** The other flags of a point that say something of its options, or contradict each other. */
-interface OtherFlags {
+interface OtherFlags extends ListeningFlags, FlagValues<typeof relayFlags> {
   data?: unknown
   memory?: boolean
   store?: unknown
   partitions?: number
-  workers?: number
   shedding?: boolean
   trustedProxy?: string[]
   verbose?: boolean
@@ -48,6 +51,8 @@ interface OtherFlags {
  */
 export function pointInit (values: FlagValues<typeof limitFlags> & OtherFlags): RendezvousPointInit {
   checkContradictions(values)
+  checkListening(values)
+  relayLimits(values, 1)
   checkLifetimes(values)
 
   const { presenceGrace, shedding, trustedProxy } = values
@@ -63,7 +68,7 @@ export function pointInit (values: FlagValues<typeof limitFlags> & OtherFlags): 
 /**
  * @throws {UsageError} that says what to choose from
  */
-function checkContradictions ({ data, memory, store, partitions, workers, verbose, quiet }: OtherFlags): void {
+function checkContradictions ({ data, memory, store, partitions, workers, relay, verbose, quiet }: OtherFlags): void {
   if (memory === true && data != null) {
     throw new UsageError('--memory keeps nothing, and --data says where to keep it: give one of them')
   }
@@ -78,6 +83,10 @@ function checkContradictions ({ data, memory, store, partitions, workers, verbos
 
   if (workers != null && store == null) {
     throw new UsageError('--workers share a store, which has to be one for several processes: give --store valkey://HOST, too')
+  }
+
+  if (workers != null && relay === true) {
+    throw new UsageError('--relay connects peers that are connected to one process, and --workers are several: give one of them')
   }
 
   if (verbose === true && quiet === true) {

@@ -1,11 +1,15 @@
 import { identify } from '@libp2p/identify'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { WebRTCDirect, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import { createLibp2p } from 'libp2p'
-import { rendezvousPoint } from 'libp2p-rendezvous'
+import { networkRule, rendezvousPoint } from 'libp2p-rendezvous'
 import { checkAnnounced, withPeerId } from './addresses.ts'
+import { forBrowsers } from './browsers.ts'
 import { damaged, isDamage } from './data-directory.ts'
 import { writeDuration } from './durations.ts'
 import { describe, Failure, UsageError } from './failures.ts'
+import { listenTarget } from './flags.ts'
 import { PROGRAM, quote } from './invocation.ts'
 import { impatient } from './patches/keep-alive.ts'
 import { noiseThatKeepsKeys } from './patches/noise.ts'
@@ -16,13 +20,19 @@ import { hardenedYamux } from './patches/yamux.ts'
 import { inFlags, lifetimes } from './point-init.ts'
 import { portProblem } from './ports.ts'
 import { DEFAULT_TTL } from './register.ts'
+import { fairRelay } from './relay.ts'
+import { relayLimits } from './relay-limits.ts'
 import { roomFor } from './room.ts'
+import { followCertificate, readCertificate } from './tls.ts'
+import { webRtcDirect } from './web-rtc-direct.ts'
 import type { FlagValues } from './flags.ts'
 import type { Introduction } from './introduction.ts'
 import type { PointFlags } from './options.ts'
+import type { Certificate, CertificateFiles } from './tls.ts'
+import type { loadWebRtc } from './web-rtc-direct.ts'
 import type { RegistrationStore, RendezvousPoint, RendezvousPointInit } from 'libp2p-rendezvous'
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
-import type { TransportManager } from '@libp2p/interface-internal'
+import type { AddressManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -44,6 +54,8 @@ export type PointNode = Libp2p<{ rendezvousPoint: RendezvousPoint, listening: Li
 /** Where a node listens, whatever it announces. */
 interface Listening {
   addresses: () => Multiaddr[]
+  /** Vouches for them: libp2p tells nobody of one in the open internet before somebody else has been there. */
+  confirm: () => void
 }
 
 export interface PointNodeInit {
@@ -53,8 +65,12 @@ export interface PointNodeInit {
   privateKey: PrivateKey
   /** In memory when there is none. */
   store: RegistrationStore | undefined
-  /** Where the data is, for what is said of it. */
+  /** Where the data is. */
   path: string | undefined
+  /** For addresses of WebRTC-direct. */
+  webRtc?: Awaited<ReturnType<typeof loadWebRtc>>
+  /** Tells whoever runs the point of something. */
+  note: (text: string) => void
 }
 
 /**
@@ -62,10 +78,15 @@ export interface PointNodeInit {
  *
  * @throws {Failure | UsageError}
  */
-export async function startNode ({ values, init, listen, privateKey, store, path }: PointNodeInit): Promise<PointNode> {
-  const node = await createNode(values, listen, privateKey, { ...init, ...(store == null ? {} : { store }) })
+export async function startNode (init: PointNodeInit): Promise<PointNode> {
+  const { path, values, note } = init
+  const files = values.tlsCert == null || values.tlsKey == null ? undefined : { cert: values.tlsCert, key: values.tlsKey }
+  const certificate = files == null ? undefined : await readCertificate(files)
+  const node = await createNode({ ...init, ...(files == null || certificate == null ? {} : { secure: { files, certificate } }) })
   await start(node, path)
+  node.services.listening.confirm()
   forgetPeers(node)
+  certificate?.notes.forEach(note)
 
   return node
 }
@@ -75,17 +96,34 @@ export function isServing (node: Pick<PointNode, 'status'> & { services: { rende
   return node?.status === 'started' && !node.services.rendezvousPoint.isBehind && !signal.aborted
 }
 
-async function createNode (values: Values, listen: string[], privateKey: PrivateKey, init: RendezvousPointInit): Promise<PointNode> {
+/** A certificate, and where it is from. */
+interface Secure {
+  files: CertificateFiles
+  certificate: Certificate
+}
+
+async function createNode ({ values, init, listen, privateKey, store, path, webRtc, note, secure }: PointNodeInit & { secure?: Secure }): Promise<PointNode> {
   const announce = values.announce ?? []
   checkAnnounced(announce, peerIdFromPrivateKey(privateKey))
   const { maxConnections, maxConnectionRate } = roomFor(values)
+  const networkOf = networkRule(values.trustedProxy)
+  const relay = relayLimits(values, maxConnections)
+  let unfollow = (): void => {}
+
+  const onRenewable = (renew: (certificate: Certificate) => void): void => {
+    unfollow = secure == null ? unfollow : followCertificate(secure.files, secure.certificate, renew, note)
+  }
 
   try {
-    return await createLibp2p({
+    const node = await createLibp2p({
       start: false,
       privateKey: signWithOneKeyObject(privateKey),
-      addresses: { listen, announce: announce.map(String) },
-      transports: [gatheringTcp(), hardenedWebSockets()],
+      addresses: { listen, announce: announce.map(String), ...(announce.length > 0 || secure == null ? {} : addressesOf(secure.certificate, listen)) },
+      transports: [
+        gatheringTcp(),
+        hardenedWebSockets({ certificate: secure?.certificate, onRenewable }),
+        ...(webRtc == null ? [] : [await webRtcDirect(webRtc, path, networkOf)])
+      ],
       connectionEncrypters: [noiseThatKeepsKeys()],
       streamMuxers: [impatient(hardenedYamux({ keepAliveInterval: keepAlive(init) }), SILENCE)],
       connectionManager: {
@@ -100,12 +138,42 @@ async function createNode (values: Values, listen: string[], privateKey: Private
       services: {
         // it tells which clients can read which records
         identify: identify(),
-        listening: ({ transportManager }: { transportManager: TransportManager }): Listening => ({ addresses: () => transportManager.getAddrs() }),
-        rendezvousPoint: rendezvousPoint(init)
+        listening,
+        rendezvousPoint: rendezvousPoint({ ...init, ...(store == null ? {} : { store }) }),
+        ...(relay == null ? {} : { relay: fairRelay({ ...relay, networkOf }) })
       }
     })
+    node.addEventListener('stop', unfollow)
+
+    return node
   } catch (err: any) {
+    unfollow()
+
     throw err.name === 'InvalidParametersError' ? new UsageError(inFlags(err.message), { cause: err }) : err
+  }
+}
+
+function listening ({ transportManager, addressManager }: { transportManager: TransportManager, addressManager: AddressManager }): Listening {
+  return {
+    addresses: () => transportManager.getAddrs(),
+    confirm: () => { transportManager.getAddrs().forEach(address => { addressManager.confirmObservedAddr(address, { type: 'transport', ttl: Infinity }) }) }
+  }
+}
+
+/**
+ * Under which addresses secure WebSockets are given to clients: the hosts that the certificate names, and no other
+ * address, for whoever connects compares them.
+ */
+function addressesOf ({ hosts, isFor }: Certificate, listen: string[]): { appendAnnounce: string[], announceFilter: (addresses: Multiaddr[]) => Multiaddr[] } {
+  const secure = listen.map(address => multiaddr(address)).filter(address => WebSocketsSecure.matches(address))
+
+  return {
+    appendAnnounce: hosts.flatMap(host => secure.map(address => `/dns/${host}/tcp/${listenTarget(address)?.port}/tls/ws`)),
+    announceFilter: addresses => addresses.filter(address => {
+      const [first] = address.getComponents()
+
+      return !WebSocketsSecure.matches(address) || first?.name === 'dns' || isFor(String(first?.value))
+    })
   }
 }
 
@@ -160,14 +228,17 @@ export async function forgetLeftPeers (node: Pick<Libp2p, 'getPeers' | 'peerStor
 
 /** What whoever runs a point is to know of it. */
 export function introductionOf (node: PointNode, values: Values): Introduction {
-  // what it announces may not be reached from here
-  const [nearby] = node.services.listening.addresses().map(address => withPeerId(address, node.peerId))
+  const addresses = node.getMultiaddrs()
+  // what it announces may not be reached from here, nor under TLS without the right name
+  const nearby = node.services.listening.addresses().find(address => !WebSocketsSecure.matches(address) && !WebRTCDirect.matches(address)) ??
+    addresses.find(address => !WebRTCDirect.matches(address))
 
   return {
     peerId: node.peerId.toString(),
-    addresses: node.getMultiaddrs().map(String),
+    addresses: addresses.map(String),
+    browsers: forBrowsers(addresses, { hasCertificate: values.tlsCert != null, hasRelay: values.relay === true }),
     registrations: node.services.rendezvousPoint.size.registrations,
-    commands: clientCommands(`${nearby}`, values)
+    commands: nearby == null ? [] : clientCommands(`${withPeerId(nearby, node.peerId)}`, values)
   }
 }
 

@@ -1,8 +1,9 @@
+import { createSocket } from 'node:dgram'
 import { createServer, isIP } from 'node:net'
 import { Failure, UsageError } from './failures.ts'
 import { listenTarget } from './flags.ts'
-import type { HostPort } from './flags.ts'
-import type { AddressInfo, Server } from 'node:net'
+import type { HostPort, ListenTarget } from './flags.ts'
+import type { AddressInfo } from 'node:net'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -15,38 +16,56 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  */
 export async function checkPorts (addresses: Multiaddr[]): Promise<string[]> {
   // the flag takes no address without one
-  const targets = addresses.map(address => listenTarget(address) as HostPort)
+  const targets = addresses.map(address => listenTarget(address) as ListenTarget)
   checkDistinct(targets)
 
-  const servers: Server[] = []
+  const held: HeldPort[] = []
 
   try {
     for (const target of targets) {
-      servers.push(await listenAt(target))
+      held.push(await (target.protocol === 'tcp' ? holdTcp(target) : holdUdp(target)))
     }
 
-    return addresses.map((address, index) => {
-      const { port } = servers[index]?.address() as AddressInfo
-
-      return String(address).replace('/tcp/0', `/tcp/${port}`)
-    })
+    return addresses.map((address, index) => String(address).replace(/\/(tcp|udp)\/0(?=\/|$)/, `/$1/${held[index]?.port}`))
   } finally {
-    await Promise.all(servers.map(async server => new Promise(resolve => { server.close(resolve) })))
+    await Promise.all(held.map(async ({ free }) => free()))
   }
 }
 
-async function listenAt (target: HostPort): Promise<Server> {
+/** A port that nobody else can have meanwhile. */
+interface HeldPort {
+  port: number
+  free: () => Promise<unknown>
+}
+
+async function holdTcp (target: HostPort): Promise<HeldPort> {
   const server = createServer()
 
   return new Promise((resolve, reject) => {
-    server.once('error', (err: NodeJS.ErrnoException) => {
-      reject(new Failure(portProblem(err.code, target, '--listen MULTIADDR'), { cause: err }))
+    server.once('error', err => { reject(taken(err, target)) })
+    server.listen({ ...target, ipv6Only: target.host.includes(':') }, () => {
+      resolve({ port: (server.address() as AddressInfo).port, free: async () => new Promise(resolve => { server.close(resolve) }) })
     })
-    server.listen({ ...target, ipv6Only: target.host.includes(':') }, () => { resolve(server) })
   })
 }
 
-function checkDistinct (targets: HostPort[]): void {
+async function holdUdp (target: HostPort): Promise<HeldPort> {
+  const isIp6 = target.host.includes(':')
+  const socket = createSocket({ type: isIp6 ? 'udp6' : 'udp4', ipv6Only: isIp6 })
+
+  return new Promise((resolve, reject) => {
+    socket.once('error', err => { reject(taken(err, target)) })
+    socket.bind({ address: target.host, port: target.port, exclusive: true }, () => {
+      resolve({ port: socket.address().port, free: async () => new Promise<void>(resolve => { socket.close(resolve) }) })
+    })
+  })
+}
+
+function taken (err: NodeJS.ErrnoException, target: HostPort): Failure {
+  return new Failure(portProblem(err.code, target, '--listen MULTIADDR'), { cause: err })
+}
+
+function checkDistinct (targets: ListenTarget[]): void {
   const shared = targets.find((target, index) => targets.slice(0, index).some(earlier => overlap(earlier, target)))
 
   if (shared != null) {
@@ -55,10 +74,10 @@ function checkDistinct (targets: HostPort[]): void {
 }
 
 /** Whether only one of the two can be listened on: `0.0.0.0` and `::` take the port of every address. */
-function overlap (a: HostPort, b: HostPort): boolean {
+function overlap (a: ListenTarget, b: ListenTarget): boolean {
   const isSameHost = a.host === b.host || (isIP(a.host) === isIP(b.host) && [a, b].some(({ host }) => host === '0.0.0.0' || host === '::'))
 
-  return a.port === b.port && a.port !== 0 && isSameHost
+  return a.protocol === b.protocol && a.port === b.port && a.port !== 0 && isSameHost
 }
 
 /** What is in the way of listening there, and what to do about it. */

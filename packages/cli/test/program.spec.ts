@@ -379,7 +379,7 @@ describe('a command line that makes no sense', () => {
       ["too many arguments for 'register'. Expected 2 arguments but got 3; see npx libp2p-rendezvous register --help"],
       ['--verbose shows more, and --quiet shows less: give one of them'],
       ['--default-ttl (1h) is shorter than --min-ttl (2h): give --min-ttl 1h, too'],
-      ['--listen takes an address of this machine with a TCP port, as in /ip4/0.0.0.0/tcp/62649 or /ip4/0.0.0.0/tcp/62650/ws, not "/dns4/localhost/tcp/5000"'],
+      ['--listen takes an address of this machine with a port, as in /ip4/0.0.0.0/tcp/62649, /ip4/0.0.0.0/tcp/62650/ws, /ip4/0.0.0.0/tcp/443/tls/ws or /ip4/0.0.0.0/udp/62651/webrtc-direct, not "/dns4/localhost/tcp/5000"'],
       ['--announce takes an address with a transport and its port, as in /ip4/203.0.113.7/tcp/62649 or /dns4/rendezvous.example.com/tcp/443/wss, not "/dns4/point.example.com"'],
       ['--announce takes an address with a transport and its port, as in /ip4/203.0.113.7/tcp/62649 or /dns4/rendezvous.example.com/tcp/443/wss, not "/ip4/203.0.113.7"'],
       ['port 62650 is given twice with --listen: each address needs a port of its own'],

@@ -12,8 +12,8 @@ import { parseDuration } from '../src/durations.ts'
 import { describe as describeError } from '../src/failures.ts'
 import { flagName } from '../src/flags.ts'
 import { invocation, PROGRAM } from '../src/invocation.ts'
+import { listenOn } from '../src/listening.ts'
 import { Output } from '../src/output.ts'
-import { DEFAULT_LISTEN } from '../src/options.ts'
 import { PointLog } from '../src/point-log.ts'
 import { clientCommands, forgetLeftPeers, isServing } from '../src/point-node.ts'
 import { DEFAULT_LISTEN as DEFAULT_REGISTER_LISTEN, DEFAULT_TTL, notRenewed, refusedTtl } from '../src/register.ts'
@@ -410,7 +410,7 @@ describe('help', () => {
 
 describe('the defaults in help', () => {
   it('are those that hold', () => {
-    expect(commands.point?.flags.listen?.default).to.equal(DEFAULT_LISTEN.join(' and '))
+    expect(commands.point?.flags.listen?.default?.match(/\/ip4\S+[^\s;,]/g)).to.deep.equal(listenOn({ tlsCert: 'cert.pem' }, true).map(String))
     expect(commands.register?.flags.listen?.default).to.equal(DEFAULT_REGISTER_LISTEN)
     expect(parseDuration(commands.register?.flags.ttl?.default ?? '')).to.equal(DEFAULT_TTL)
     expect(parseDuration(commands.watch?.flags.interval?.default ?? '')).to.equal(DEFAULT_INTERVAL)

@@ -2,6 +2,7 @@ import { webSockets } from '@libp2p/websockets'
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Server as TlsServer } from 'node:tls'
 import type { Upgrader } from '@libp2p/interface'
 
 /**
@@ -43,11 +44,30 @@ interface SocketServer {
 interface Insides {
   server: Server
   wsServer: SocketServer
+  /** Where it speaks TLS, from when it listens on. */
+  https: Pick<TlsServer, 'setSecureContext'>
+}
+
+/** A certificate and its private key. */
+interface PemPair {
+  cert: string
+  key: string
+}
+
+export interface WebSocketsInit {
+  /** What is served at addresses that end in /tls/ws. */
+  certificate?: PemPair | undefined
+  /** Told once how to serve another certificate, to who connects from then on. */
+  onRenewable?: (renew: (certificate: PemPair) => void) => void
 }
 
 /** WebSockets that survive what others send. */
-export function hardenedWebSockets (): ReturnType<typeof webSockets> {
-  const createTransport = webSockets()
+export function hardenedWebSockets ({ certificate, onRenewable }: WebSocketsInit = {}): ReturnType<typeof webSockets> {
+  const createTransport = webSockets(certificate == null ? {} : { https: certificate })
+  const listeners: Array<Partial<Insides>> = []
+
+  // not by libp2p's `certificate:renew`, upon which plain WebSockets speak TLS, too
+  onRenewable?.(certificate => { listeners.forEach(({ https }) => https?.setSecureContext(certificate)) })
 
   return components => {
     const transport = createTransport(components)
@@ -55,7 +75,9 @@ export function hardenedWebSockets (): ReturnType<typeof webSockets> {
 
     transport.createListener = options => {
       const listener = createListener({ ...options, upgrader: abortingRefused(options.upgrader) })
-      const { server, wsServer } = listener as Partial<Insides>
+      const insides = listener as Partial<Insides>
+      const { server, wsServer } = insides
+      listeners.push(insides)
 
       if (server != null && wsServer != null) {
         harden(wsServer, boundWaiting(server))

@@ -1,10 +1,9 @@
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys'
-import { multiaddr } from '@multiformats/multiaddr'
 import { defaultDataDirectory, openDataDirectory } from '../data-directory.ts'
 import { formatDuration } from '../durations.ts'
 import { serveHealth } from '../http.ts'
 import { introduce } from '../introduction.ts'
-import { DEFAULT_LISTEN } from '../options.ts'
+import { listenOn } from '../listening.ts'
 import { pointInit } from '../point-init.ts'
 import { PointLog } from '../point-log.ts'
 import { checkPorts } from '../ports.ts'
@@ -31,7 +30,7 @@ export async function runWorkers (values: Values, { output, signal }: CommandCon
 
   try {
     // one that is started again listens at the same port as before
-    const listen = await checkPorts(values.listen ?? DEFAULT_LISTEN.map(address => multiaddr(address)))
+    const listen = await checkPorts(listenOn(values, false))
     const data = await openDataDirectory(values.data ?? defaultDataDirectory())
     opened.unshift(async () => data.close())
 

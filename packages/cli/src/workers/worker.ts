@@ -37,7 +37,7 @@ export async function runWorker (given: FlagValues<PointFlags>, { output, signal
 
     try {
       const init = { ...pointInit(values), ...(members == null ? {} : { authorize: members.authorize }) }
-      node = await startNode({ values, init, listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined })
+      node = await startNode({ values, init, listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined, note })
       log.follow(node.services.rendezvousPoint, values.quiet === true)
       await tell({ type: 'ready', point: introductionOf(node, values) })
       await aborted(signal)
