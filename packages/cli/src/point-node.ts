@@ -9,7 +9,6 @@ import { forBrowsers } from './browsers.ts'
 import { damaged, isDamage } from './data-directory.ts'
 import { writeDuration } from './durations.ts'
 import { describe, Failure, UsageError } from './failures.ts'
-import { listenTarget } from './flags.ts'
 import { PROGRAM, quote } from './invocation.ts'
 import { impatient } from './patches/keep-alive.ts'
 import { noiseThatKeepsKeys } from './patches/noise.ts'
@@ -111,14 +110,20 @@ async function createNode ({ values, init, listen, privateKey, store, path, webR
   let unfollow = (): void => {}
 
   const onRenewable = (renew: (certificate: Certificate) => void): void => {
-    unfollow = secure == null ? unfollow : followCertificate(secure.files, secure.certificate, renew, note)
+    if (secure != null) {
+      unfollow = followCertificate(secure.files, secure.certificate, renew, note)
+    }
   }
 
   try {
     const node = await createLibp2p({
       start: false,
       privateKey: signWithOneKeyObject(privateKey),
-      addresses: { listen, announce: announce.map(String), ...(announce.length > 0 || secure == null ? {} : addressesOf(secure.certificate, listen)) },
+      addresses: {
+        listen,
+        announce: announce.map(String),
+        ...(announce.length > 0 || secure == null ? {} : { announceFilter: addresses => underNames(addresses, secure.certificate) })
+      },
       transports: [
         gatheringTcp(),
         hardenedWebSockets({ certificate: secure?.certificate, onRenewable }),
@@ -161,20 +166,23 @@ function listening ({ transportManager, addressManager }: { transportManager: Tr
 }
 
 /**
- * Under which addresses secure WebSockets are given to clients: the hosts that the certificate names, and no other
- * address, for whoever connects compares them.
+ * Gives secure WebSockets to clients under the hosts that their certificate names, and under no other address: whoever
+ * connects compares them.
  */
-function addressesOf ({ hosts, isFor }: Certificate, listen: string[]): { appendAnnounce: string[], announceFilter: (addresses: Multiaddr[]) => Multiaddr[] } {
-  const secure = listen.map(address => multiaddr(address)).filter(address => WebSocketsSecure.matches(address))
+export function underNames (addresses: Multiaddr[], { hosts, isFor }: Pick<Certificate, 'hosts' | 'isFor'>): Multiaddr[] {
+  const named = addresses.flatMap(address => {
+    const [ip, ...rest] = address.getComponents()
 
-  return {
-    appendAnnounce: hosts.flatMap(host => secure.map(address => `/dns/${host}/tcp/${listenTarget(address)?.port}/tls/ws`)),
-    announceFilter: addresses => addresses.filter(address => {
-      const [first] = address.getComponents()
+    if (ip == null || !WebSocketsSecure.matches(address)) {
+      return [String(address)]
+    }
 
-      return !WebSocketsSecure.matches(address) || first?.name === 'dns' || isFor(String(first?.value))
-    })
-  }
+    const behind = String(multiaddr(rest))
+
+    return [...hosts.map(host => `/dns/${host}${behind}`), ...(isFor(String(ip.value)) ? [String(address)] : [])]
+  })
+
+  return [...new Set(named)].map(address => multiaddr(address))
 }
 
 /** Whoever waits for less than usual before a peer is taken for gone wants to know sooner that it is away. */

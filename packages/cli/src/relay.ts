@@ -117,7 +117,7 @@ function boundedRequest (stream: Stream, take: () => boolean): (event: StreamMes
   let length = 0
 
   return ({ data }) => {
-    head.push(...data.subarray(0, RESERVE.length - head.length))
+    head.push(...data.subarray(0, Math.min(data.byteLength, RESERVE.length - head.length)))
     length += data.byteLength
 
     if (length > MAX_REQUEST) {
