@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createSecureContext } from 'node:tls'
-import { describe, Failure } from './failures.ts'
+import { describe, Failure, lineFor } from './failures.ts'
 import { LOOK_INTERVAL, whenChanged } from './watch-files.ts'
 import type { KeyObject } from 'node:crypto'
 
@@ -75,7 +75,7 @@ export function followCertificate (files: CertificateFiles, current: Certificate
         note(`The certificate was read again, because it has changed: ${files.cert}`)
       }
     } catch (err) {
-      note(`The certificate was not read again, and is as it was: ${describe(err)}`)
+      note(`The certificate was not read again, and is as it was: ${lineFor(err)}`)
     }
   })
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -10,6 +11,7 @@ import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { allEvents } from '../../../../test/fixtures/events.ts'
 import { clientNode, collect, stopNodes } from '../../../../test/fixtures/nodes.ts'
 import { describeServers, startServer } from '../../../valkey/test/servers.ts'
+import { first, replace, second } from '../fixtures/certificates.ts'
 import { build, endPrograms, ENTRY, PATIENCE, Program, run } from '../program.ts'
 import type { ClientNode } from '../../../../test/fixtures/nodes.ts'
 import type { Server } from '../../../valkey/test/servers.ts'
@@ -224,7 +226,30 @@ describeServers(kind => {
     expect(await run(...args(2, ...network))).toEqual({ code: 1, stdout: [], stderr: [expect.stringContaining('there is no network in')] })
   }, 6 * PATIENCE)
 
+  it('serve one certificate, and each of them another from when it changes', async () => {
+    const files = { cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') }
+    await replace(files, first)
+    const point = new Program(args(2, '--listen', '/ip4/127.0.0.1/tcp/0/tls/ws', '--tls-cert', files.cert, '--tls-key', files.key))
+    const { browsers } = await point.event()
+    const port = Number(/^\/dns\/localhost\/tcp\/(\d+)\/tls\/ws\/p2p\//.exec(browsers.addresses[0])?.[1])
+    const served = async (): Promise<string[]> => Promise.all(Array.from({ length: 8 }, async () => {
+      const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      const { subject } = socket.getPeerCertificate()
+      socket.destroy()
+
+      return String(subject.CN)
+    }))
+    expect(new Set(await served())).toEqual(new Set(['first']))
+
+    await replace(files, second)
+    await soon(async () => new Set(await served())).toEqual(new Set(['second']))
+    await soon(() => point.stderr.split('\n').toSorted().slice(1)).toEqual([1, 2].map(worker => `worker ${worker}: The certificate was read again, because it has changed: ${files.cert}`))
+  }, 3 * PATIENCE)
+
   it('say once what is in the way of all', async () => {
+    const pair = await run(...args(3, '--listen', '/ip4/127.0.0.1/tcp/0/tls/ws', '--tls-cert', first.cert, '--tls-key', second.key))
+    expect(pair).toEqual({ code: 1, stdout: [], stderr: [`libp2p-rendezvous: the private key in ${second.key} is not that of the certificate in ${first.cert}: give two that belong together with --tls-cert and --tls-key`] })
     const wrong = await run(...args(3, '--max-namespace-length', '300'))
     expect(wrong).toEqual({ code: 2, stdout: [], stderr: ['libp2p-rendezvous: --max-namespace-length must be at most 255, or cookies would not fit'] })
     await server.stop('SIGKILL')
