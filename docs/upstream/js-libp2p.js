@@ -1,5 +1,6 @@
 /** What docs/upstream/js-libp2p.md tells, shown: node docs/upstream/js-libp2p.js */
 
+import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
@@ -157,6 +158,21 @@ const shown = {
     await Promise.all([node, ...others].map(async node => node.stop()))
 
     return `the first is ${results[0]}, the second ${results[1]}; the connection gater was asked ${asked} time(s)`
+  },
+
+  // in a process of its own: nothing can end it from within
+  '8. a random walk with a router that has no getClosestPeers': async () => {
+    const walk = `
+      import { peerRoutingSymbol } from '@libp2p/interface'
+      import { createLibp2p } from 'libp2p'
+      import { writeSync } from 'node:fs'
+      const router = { [peerRoutingSymbol]: { findPeer: async () => {} } }
+      const node = await createLibp2p({ services: { router: () => router } })
+      setInterval(() => writeSync(1, '.'), 10)
+      node.components.randomWalk.walk().next()`
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', walk], { cwd: import.meta.dirname, encoding: 'utf8', timeout: 3_000, killSignal: 'SIGKILL' })
+
+    return `timers had ${stdout.length} turns in 3 s`
   }
 }
 
