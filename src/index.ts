@@ -55,6 +55,7 @@
 
 export { publicAddresses } from './client/addresses.ts'
 export { rendezvousClient } from './client/index.ts'
+export { contentNamespace, peerNamespace } from './client/routing/namespaces.ts'
 export { rendezvousPoint } from './point/index.ts'
 export { networkRule } from './point/network-of.ts'
 export { FairPlaces } from './store/fair-places.ts'

@@ -71,6 +71,11 @@ export function networkOf (address: Multiaddr): string | undefined {
   }
 }
 
+/** As the peer store keeps it. */
+export function withoutPeerId (address: Multiaddr): Multiaddr {
+  return address.getComponents().at(-1)?.code === CODE_P2P ? address.decapsulateCode(CODE_P2P) : address
+}
+
 function isOf (address: Multiaddr, peerId: PeerId): boolean {
   const last = address.getComponents().at(-1)
 

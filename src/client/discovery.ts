@@ -22,6 +22,8 @@ import type { RemotePoint } from './remote-point.ts'
 import type { ClientSettings } from './settings.ts'
 import type { Listener, Watches } from './watches.ts'
 import type { ClearableSignal } from 'any-signal'
+import type { SignedPeerRecord } from '../protocol/peer-record.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Logger, PeerId } from '@libp2p/interface'
 
 /** Registrations that one poll reads of a point; the rest is read at the next. */
@@ -29,6 +31,19 @@ const MAX_POLLED = 10_000
 
 /** Bytes of a peer id in its binary form: those that there are have at most 42. */
 const MAX_ID_LENGTH = 64
+
+/**
+ * Pages in a row of the registrations of others in which one peer is looked for, who has registered under a name that is
+ * only theirs by custom: as many as a namespace has with a point's default limit, and as many again.
+ */
+const MAX_FRUITLESS_LOOKED_UP = 5
+
+interface LookUpOptions {
+  peer?: PeerId | undefined
+  /** Peers, at the most. */
+  limit: number
+  signal: AbortSignal
+}
 
 export interface DiscoveryInit {
   components: RendezvousClientComponents
@@ -195,7 +210,7 @@ export class Discovery implements Listener {
    * @throws what `merge` throws
    */
   async * discover (namespace: string | undefined, points: RemotePoint[], limit: number, signal: AbortSignal | undefined): AsyncGenerator<DiscoveredPeer> {
-    const either = this.#orStopping(signal)
+    const either = this.orStopping(signal)
     const listing = this.#discovered.begin()
 
     try {
@@ -214,11 +229,45 @@ export class Discovery implements Listener {
     }
   }
 
+  /** The newest record of a peer that was discovered and whose registration has not ended. */
+  recordOf (peerId: PeerId): SignedPeerRecord | undefined {
+    return this.#discovered.recordOf(peerId)
+  }
+
+  /**
+   * Whom a point lists, without remembering them as discovered: nobody has asked to be told of them.
+   *
+   * @param options.peer - the only one that is looked for; absent for any
+   * @throws what `RemotePoint.discover` throws
+   */
+  async * lookUp (point: RemotePoint, namespace: string, { peer, limit, signal }: LookUpOptions): AsyncGenerator<SignedPeerRecord> {
+    const listings = peer == null ? this.#listings : this.#listings.of(peer)
+    const pages = new Pages({ listings, point, namespace, sample: peer == null, maxFruitless: MAX_FRUITLESS_LOOKED_UP, signal })
+    let left = limit
+
+    for (let page = await pages.next(left); page != null; page = await pages.next(left)) {
+      for (const { record } of page.listed.slice(0, left)) {
+        left--
+        yield await this.#write(record)
+      }
+    }
+  }
+
+  /**
+   * Takes in a record that did not come from a point.
+   *
+   * @param from - under which address it was got
+   * @throws {InvalidRecordError} when it is not what the peer has signed, or has no address that is used
+   */
+  async verify (envelope: Uint8Array, peer: PeerId, from: Multiaddr): Promise<SignedPeerRecord> {
+    return this.#write(await this.#listings.of(peer).open(envelope, from))
+  }
+
   /**
    * @throws what `RemotePoint.discover` throws
    */
   async page (namespace: string | undefined, point: RemotePoint, limit: number, cookie: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<DiscoverPage> {
-    const either = this.#orStopping(signal)
+    const either = this.orStopping(signal)
     const listing = this.#discovered.begin()
 
     try {
@@ -332,8 +381,21 @@ export class Discovery implements Listener {
     return found
   }
 
+  /**
+   * Writes a peer to the peer store, unless a newer record of it is known.
+   *
+   * @returns the newest record that is known
+   */
+  async #write (record: SignedPeerRecord): Promise<SignedPeerRecord> {
+    const known = this.#discovered.recordOf(record.peerId)
+    const newest = known != null && known.sequence > record.sequence ? known : record
+    await this.#peerStore.write(newest)
+
+    return newest
+  }
+
   /** Aborts when the caller's signal does, or this node stops; to be cleared where it can be. */
-  #orStopping (signal: AbortSignal | undefined): AbortSignal & Partial<ClearableSignal> {
+  orStopping (signal: AbortSignal | undefined): AbortSignal & Partial<ClearableSignal> {
     return signal == null ? this.#stopping.signal : anySignal([signal, this.#stopping.signal])
   }
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_TTL, MAX_TTL } from '../protocol/constants.ts'
 import { namespaceProblem } from '../protocol/namespace.ts'
-import { MAX_RECORD_SIZE } from '../protocol/peer-record.ts'
+import { InvalidRecordError, MAX_RECORD_SIZE } from '../protocol/peer-record.ts'
 import { fromWireTtl } from '../protocol/ttl.ts'
 import { withAddresses } from './addresses.ts'
 import { throwIfAborted } from './deadline.ts'
@@ -45,6 +45,8 @@ export type DropReason = 'foreign' | 'expired' | 'oversized' | 'unverified' | 'f
 export interface ListingsInit {
   self: PeerId
   records: Pick<Records, 'open'>
+  /** The only peer that is looked for; absent for any. */
+  peer?: PeerId
   /** Which addresses of peers are used; absent for all. */
   filter?: DiscoverFilter | undefined
   /** Under which address a point is reached now. */
@@ -61,6 +63,11 @@ export class Listings {
 
   constructor (init: ListingsInit) {
     this.#init = init
+  }
+
+  /** The same, of one peer alone. */
+  of (peer: PeerId): Listings {
+    return new Listings({ ...this.#init, peer })
   }
 
   /**
@@ -92,7 +99,7 @@ export class Listings {
   }
 
   async #verify ({ ns, signedPeerRecord, ttl: wireTtl }: Message.Register, asked: string | undefined, point: PeerId, now: number, drop: (reason: DropReason, error?: Error) => void): Promise<Listed | undefined> {
-    const { self, records } = this.#init
+    const { self, records, peer } = this.#init
     // Go's points leave the namespace out where it was asked for
     const namespace = ns == null || ns === '' ? asked : ns
     const ttl = wireTtl == null ? DEFAULT_TTL : Math.min(fromWireTtl(wireTtl), MAX_TTL)
@@ -112,12 +119,17 @@ export class Listings {
       return
     }
 
-    let record: SignedPeerRecord
+    let record: SignedPeerRecord | undefined
 
     try {
-      record = await records.open(signedPeerRecord ?? new Uint8Array())
+      record = await records.open(signedPeerRecord ?? new Uint8Array(), peer)
     } catch (err: any) {
       drop('unverified', err)
+      return
+    }
+
+    if (record == null) {
+      drop('foreign')
       return
     }
 
@@ -125,7 +137,7 @@ export class Listings {
       return
     }
 
-    const filtered = this.#filter(record, point)
+    const filtered = this.#filter(record, this.#init.addressOf(point))
 
     if (filtered == null) {
       drop('filtered')
@@ -135,15 +147,31 @@ export class Listings {
     return { record: filtered, namespace, point, ttl, expires: now + ttl }
   }
 
+  /**
+   * A record of the peer that is looked for, from somebody who is no point.
+   *
+   * @param from - under which address they are reached
+   * @throws {InvalidRecordError} when it is not what that peer has signed, or has no address that is used
+   */
+  async open (envelope: Uint8Array, from: Multiaddr): Promise<SignedPeerRecord> {
+    const record = await this.#init.records.open(envelope, this.#init.peer)
+    const filtered = record == null ? undefined : this.#filter(record, from)
+
+    if (filtered == null) {
+      throw new InvalidRecordError(record == null ? 'the record is of another peer' : 'no address of the record is wanted')
+    }
+
+    return filtered
+  }
+
   /** @returns the record with the addresses that are wanted; undefined when there is none */
-  #filter (record: SignedPeerRecord, point: PeerId): SignedPeerRecord | undefined {
-    const { filter, addressOf } = this.#init
+  #filter (record: SignedPeerRecord, pointAddress: Multiaddr | undefined): SignedPeerRecord | undefined {
+    const { filter } = this.#init
 
     if (filter == null) {
       return record
     }
 
-    const pointAddress = addressOf(point)
     const all = record.multiaddrs
     const wanted = all.filter(address => filter(address, pointAddress))
 

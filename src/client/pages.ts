@@ -12,7 +12,7 @@ export const PAGE_SIZE = 500
 const SAMPLE_SIZE = 200
 
 /**
- * Pages in a row that may bring no peer that is new to the listing. An honest point gets there only
+ * Pages in a row that may bring no peer that is new to the listing, unless it is said otherwise. An honest point gets there only
  * with fifty thousand registrations of the same few peers; one that lies could go on for ever.
  */
 const MAX_FRUITLESS_PAGES = 100
@@ -26,6 +26,12 @@ export interface PagesInit {
   cookie?: Uint8Array | undefined
   /** Whether any of them will do, where few are wanted: otherwise everybody would get the same, those who came first. */
   sample?: boolean
+  /**
+   * Pages in a row that may bring nobody new.
+   *
+   * @default 100
+   */
+  maxFruitless?: number
   signal?: AbortSignal | undefined
 }
 
@@ -55,7 +61,7 @@ export class Pages {
    * @throws what `RemotePoint.discover` throws
    */
   async next (wanted: number): Promise<ListedPage | undefined> {
-    if (this.#isDone || wanted <= 0 || this.#fruitless === MAX_FRUITLESS_PAGES) {
+    if (this.#isDone || wanted <= 0 || this.#fruitless === (this.#init.maxFruitless ?? MAX_FRUITLESS_PAGES)) {
       return
     }
 

@@ -1,12 +1,11 @@
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
-import { CODE_P2P } from '@multiformats/multiaddr'
 import { equals } from 'uint8arrays/equals'
 import { DEFAULT_RECORD_DOMAIN } from '../protocol/peer-record.ts'
+import { withoutPeerId } from './addresses.ts'
 import { StoredPeers } from './stored-peers.ts'
 import type { RendezvousClientComponents } from './types.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { Address, Logger, Peer } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * A record is written again when it was last written this long ago, in milliseconds: the peer store
@@ -118,11 +117,6 @@ export class PeerStoreWriter {
       ...(domain === DEFAULT_RECORD_DOMAIN ? { peerRecordEnvelope: envelope } : {})
     })
   }
-}
-
-/** As the peer store keeps it. */
-function withoutPeerId (address: Multiaddr): Multiaddr {
-  return address.getComponents().at(-1)?.code === CODE_P2P ? address.decapsulateCode(CODE_P2P) : address
 }
 
 /** The sequence number of the record that the peer store has. */

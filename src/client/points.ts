@@ -204,6 +204,11 @@ export class Points {
     }
   }
 
+  /** The addresses under which a peer was given as a point. */
+  addressesOf (peerId: PeerId): Multiaddr[] {
+    return this.#known.get(peerId.toString())?.addresses ?? []
+  }
+
   isConnected (point: PeerId): boolean {
     return this.#components.connectionManager.getConnections(point).length > 0
   }

@@ -2,6 +2,7 @@ import { equals } from 'uint8arrays/equals'
 import { InvalidRecordError, PeerRecords } from '../protocol/peer-record.ts'
 import { usableAddresses, withAddresses } from './addresses.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
+import type { PeerId } from '@libp2p/interface'
 
 /** Bytes that a record takes beside its envelope and its addresses, roughly. */
 const RECORD_OVERHEAD = 1_000
@@ -29,20 +30,27 @@ export class Records {
   }
 
   /**
-   * @returns the record, with the addresses that can be used
+   * @param peer - the only one whose record is wanted: others are not worth verifying
+   * @returns the record, with the addresses that can be used; undefined when it is of another peer than the one wanted
    * @throws {InvalidRecordError} when it is not what a peer has signed, or has no address that can be used
    */
-  async open (envelope: Uint8Array): Promise<SignedPeerRecord> {
+  async open (envelope: Uint8Array, peer?: PeerId): Promise<SignedPeerRecord | undefined> {
     const key = tail(envelope)
     const known = this.#recent.get(key) ?? this.#before.get(key)
 
     if (known != null && equals(known.envelope, envelope)) {
       this.#remember(key, known)
 
-      return known
+      return peer?.equals(known.peerId) === false ? undefined : known
     }
 
-    const certified = await this.#opener.open(envelope).certify()
+    const opened = this.#opener.open(envelope)
+
+    if (peer?.equals(opened.peerId) === false) {
+      return
+    }
+
+    const certified = await opened.certify()
     const addresses = usableAddresses(certified)
 
     if (addresses.length === 0) {

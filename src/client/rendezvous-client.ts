@@ -1,4 +1,4 @@
-import { NotStartedError, peerDiscoverySymbol, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { contentRoutingSymbol, NotStartedError, peerDiscoverySymbol, peerRoutingSymbol, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { debounce } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { checkNamespace } from '../protocol/namespace.ts'
@@ -8,6 +8,9 @@ import { OwnRecord } from './own-record.ts'
 import { PAGE_SIZE } from './pages.ts'
 import { Points } from './points.ts'
 import { Registrations } from './registrations.ts'
+import { peerNamespace } from './routing/namespaces.ts'
+import { Registry } from './routing/registry.ts'
+import { Routing } from './routing/routing.ts'
 import { checkDuration, checkLimit, clientSettings } from './settings.ts'
 import { Tokens } from './tokens.ts'
 import { Watches } from './watches.ts'
@@ -35,6 +38,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   readonly #watches: Watches
   readonly #registrations: Registrations
   readonly #discovery: Discovery
+  readonly #routing: Routing | undefined
   readonly #metrics: ClientMetrics
   readonly #log: Logger
   readonly #onAddressesChanged: ReturnType<typeof debounce>
@@ -120,6 +124,23 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       },
       onExpired: peer => { this.#report('peer:expired', peer) }
     })
+
+    if (this.#settings.routing) {
+      const { timeout, discoverFilter, registries } = this.#settings
+      this.#routing = new Routing({
+        components,
+        points: this.#points,
+        discovery: this.#discovery,
+        registries: registries.map(url => new Registry(url, timeout)),
+        discoverFilter,
+        timeout,
+        register: async (namespace, options) => this.register(namespace, options),
+        unregister: async (namespace, options) => this.unregister(namespace, options),
+        log: this.#log
+      })
+      this[serviceCapabilities].push('@libp2p/peer-routing', '@libp2p/content-routing')
+    }
+
     this.#onAddressesChanged = debounce(() => {
       try {
         this.#registrations.onAddressesChanged()
@@ -140,6 +161,15 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
    */
   get [peerDiscoverySymbol] (): TypedEventEmitter<PeerDiscoveryEvents> {
     return this.#peerDiscovery
+  }
+
+  /** Absent unless it was asked for. */
+  get [peerRoutingSymbol] (): Routing | undefined {
+    return this.#routing
+  }
+
+  get [contentRoutingSymbol] (): Routing | undefined {
+    return this.#routing
   }
 
   /** A point learns who is connected, and a client which peers are points, by identify. */
@@ -170,7 +200,9 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
 
   /** Once the node can dial: registers and discovers what the init asks for. */
   afterStart (): void {
-    this.#settings.register.forEach(namespace => { this.#registrations.keepEverywhere(namespace, this.#settings.ttl) })
+    const { register, routing, ttl } = this.#settings
+    const namespaces = routing ? [...register, peerNamespace(this.#components.peerId)] : register
+    namespaces.forEach(namespace => { this.#registrations.keepEverywhere(namespace, ttl) })
     this.#discovery.followAll(this.#settings.discover)
   }
 

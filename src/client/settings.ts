@@ -9,9 +9,11 @@ import type { DiscoverFilter, RendezvousClientInit } from './types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A client's init, with every default filled in and every value checked. */
-export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'namespaces' | 'discoverFilter' | 'token' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
+export interface ClientSettings extends Required<Omit<RendezvousClientInit, 'points' | 'namespaces' | 'discoverFilter' | 'registries' | 'token' | 'maxOutboundStreams' | 'runOnLimitedConnection'>> {
   points: Multiaddr[]
   discoverFilter: DiscoverFilter | undefined
+  /** Each ends in a slash. */
+  registries: URL[]
 }
 
 const DURATIONS = ['ttl', 'refreshBuffer'] as const
@@ -24,6 +26,7 @@ const WAITS = ['discoverInterval', 'timeout'] as const
  */
 export function clientSettings (init: RendezvousClientInit): ClientSettings {
   checkList('points', init.points)
+  checkList('registries', init.registries)
 
   for (const option of ['namespaces', 'register', 'discover'] as const) {
     checkList(option, init[option])
@@ -44,6 +47,8 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
     addressFilter: init.addressFilter ?? (() => true),
     recordDomain: init.recordDomain ?? DEFAULT_RECORD_DOMAIN,
     bothForms: init.bothForms ?? true,
+    routing: init.routing ?? false,
+    registries: (init.registries ?? []).map((url, index) => registryOf(url, `registries[${index}]`)),
     timeout: init.timeout ?? REQUEST_TIMEOUT,
     protocol: init.protocol ?? PROTOCOL_ID
   }
@@ -52,6 +57,10 @@ export function clientSettings (init: RendezvousClientInit): ClientSettings {
   DURATIONS.forEach(name => { checkDuration(name, settings[name]) })
   WAITS.forEach(name => { checkDuration(name, settings[name], MAX_TIMER) })
   checkCount('autoDial', settings.autoDial)
+
+  if (settings.registries.length > 0 && !settings.routing) {
+    throw new InvalidParametersError('registries are asked by nobody without routing: true')
+  }
 
   return settings
 }
@@ -109,6 +118,21 @@ function addressOf (point: Multiaddr | string, option: string): Multiaddr {
   }
 
   return address
+}
+
+/**
+ * @throws {InvalidParametersError} when it is no URL that can be asked
+ */
+function registryOf (text: string, option: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+
+  // fetch refuses those with a name and a password
+  if (url == null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new InvalidParametersError(`${option} must be a URL of http or https without credentials, not ${String(text)}`)
+  }
+
+  // what is asked for is below it
+  return new URL(`${url.origin}${url.pathname.replace(/\/*$/, '/')}`)
 }
 
 function union (...lists: Array<string[] | undefined>): string[] {

@@ -120,6 +120,24 @@ export interface RendezvousClientInit {
   bothForms?: boolean
 
   /**
+   * Whether this node finds peers by their id and blocks by their CID for libp2p (docs/routing.md), and is registered
+   * under its own peer id: `node.dial(id)` reaches it, and `node.contentRouting` names who has a block, with nothing
+   * but a point in common.
+   *
+   * @default false
+   */
+  routing?: boolean
+
+  /**
+   * URLs of servers with the delegated routing API (`…/routing/v1/peers`) that are asked last, where `routing` is on
+   * and neither this node nor a point knows. A record that its peer has signed is verified; other addresses are taken
+   * for what they are, hints.
+   *
+   * @default []
+   */
+  registries?: string[]
+
+  /**
    * How long one request may take, in milliseconds, dialling the point included.
    *
    * @default 10_000

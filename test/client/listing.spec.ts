@@ -199,21 +199,34 @@ describe('Records', () => {
     await expect(records.open(forged)).rejects.toMatchObject({ name: 'InvalidRecordError' })
   })
 
+  it('verifies nothing of a peer that is not wanted, and has it for who wants it', async () => {
+    const records = new Records()
+    const [bob, mallory] = await makePeers(2) as [Peer, Peer]
+    const forged = await seal(mallory)
+    forged[forged.length - 1]! ^= 1
+    const envelope = await seal(bob)
+    const first = await records.open(envelope, bob.peerId)
+
+    expect(await records.open(forged, bob.peerId)).toBeUndefined()
+    expect(await records.open(envelope, mallory.peerId)).toBeUndefined()
+    expect(await records.open(envelope)).toBe(first)
+  })
+
   it('keeps nothing of the bytes it is given', async () => {
     const { signedPeerRecord } = await listed(await makePeer(), 'ns')
     const whole = new Uint8Array(100_000)
     whole.set(signedPeerRecord!)
-    const { envelope } = await new Records().open(whole.subarray(0, signedPeerRecord!.length))
+    const record = await new Records().open(whole.subarray(0, signedPeerRecord!.length))
 
-    expect(envelope).toEqual(signedPeerRecord)
-    expect(envelope.buffer.byteLength).toBe(signedPeerRecord!.length)
+    expect(record?.envelope).toEqual(signedPeerRecord)
+    expect(record?.envelope.buffer.byteLength).toBe(signedPeerRecord!.length)
   })
 
   it('forgets what it opened before as much else as it remembers, twice', async () => {
     const peer = await makePeer()
     const envelopes = await Promise.all(Array.from({ length: 7 }, async (_, index) => seal(peer, { sequence: BigInt(index + 1) })))
     const records = new Records(2 * (1_000 + 4 * envelopes[0]!.length))
-    const open = async (index: number): Promise<SignedPeerRecord> => records.open(envelopes[index]!)
+    const open = async (index: number): Promise<SignedPeerRecord | undefined> => records.open(envelopes[index]!)
     const first = await open(0)
     const second = await open(1)
     await open(2)

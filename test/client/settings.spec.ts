@@ -25,6 +25,8 @@ describe('the init of a client', () => {
       discoverInterval: 60 * 1000,
       recordDomain: 'libp2p-peer-record',
       bothForms: true,
+      routing: false,
+      registries: [],
       timeout: 10 * 1000,
       protocol: '/rendezvous/1.0.0'
     })
@@ -52,8 +54,22 @@ describe('the init of a client', () => {
     expect(() => clientSettings({ points: [`/ip4/192.0.2.1/tcp/1/p2p/${ID}`, point] })).toThrow(message)
   })
 
-  it.each(['points', 'namespaces', 'register', 'discover'])('names the option %s when it is not a list', option => {
+  it.each(['points', 'namespaces', 'register', 'discover', 'registries'])('names the option %s when it is not a list', option => {
     expect(() => clientSettings({ [option]: 'foo' })).toThrow(expect.objectContaining({ name: 'InvalidParametersError', message: `${option} must be a list, not foo` }))
+  })
+
+  it('takes for a registry what its API is below', () => {
+    const registries = ['https://example.org', 'http://192.0.2.1:8080/api', 'https://example.org/api/?a#b']
+
+    expect(clientSettings({ routing: true, registries }).registries.map(String)).toEqual(['https://example.org/', 'http://192.0.2.1:8080/api/', 'https://example.org/api/'])
+  })
+
+  it.each(['nonsense', 'ftp://example.org', '/ip4/192.0.2.1/tcp/1', 'https://name@example.org', 'https://:secret@example.org', ''])('names the option in which %s is no URL of a registry', url => {
+    expect(() => clientSettings({ routing: true, registries: ['https://example.org', url] })).toThrow(expect.objectContaining({ name: 'InvalidParametersError', message: expect.stringMatching(/^registries\[1\] must be a URL/) }))
+  })
+
+  it('refuses registries that nobody would ask', () => {
+    expect(() => clientSettings({ registries: ['https://example.org'] })).toThrow(expect.objectContaining({ name: 'InvalidParametersError', message: expect.stringContaining('routing: true') }))
   })
 
   it('takes addresses of points as text and as multiaddrs', () => {
