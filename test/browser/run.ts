@@ -5,7 +5,9 @@
  */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
@@ -19,6 +21,8 @@ import { blind, byToken, createNetwork, issueToken, membership } from 'libp2p-re
 import { chromium } from 'playwright-core'
 import { raceSignal } from 'race-signal'
 import type { BuildOptions } from 'esbuild'
+import type { AddressInfo } from 'node:net'
+import type { Page } from 'playwright-core'
 
 const node = (): Parameters<typeof createLibp2p>[0] => ({
   addresses: { listen: ['/ip4/127.0.0.1/tcp/0/ws'] },
@@ -29,7 +33,7 @@ const node = (): Parameters<typeof createLibp2p>[0] => ({
 
 const point = await createLibp2p({ ...node(), services: { identify: identify(), point: rendezvousPoint() } })
 const points = point.getMultiaddrs()
-const alice = await createLibp2p({ ...node(), services: { identify: identify(), rendezvous: rendezvousClient({ points }) } })
+const alice = await createLibp2p({ ...node(), services: { identify: identify(), rendezvous: rendezvousClient({ points, routing: true }) } })
 await alice.services.rendezvous.register('my-app')
 
 async function bundle (options: BuildOptions): Promise<string> {
@@ -98,6 +102,30 @@ async function checkNetwork (): Promise<void> {
   }
 }
 
+/** A peer that is registered, and another that only a registry knows, by nothing but their ids. */
+async function checkRouting (tab: Page): Promise<void> {
+  const bob = await createLibp2p({ ...node(), services: { identify: identify() } })
+  const methods: Array<string | undefined> = []
+  const registry = createServer((request, response) => {
+    methods.push(request.method)
+    response.writeHead(200, { 'content-type': 'application/x-ndjson', 'access-control-allow-origin': '*' })
+    response.end(JSON.stringify({ Schema: 'peer', ID: bob.peerId.toString(), Addrs: bob.getMultiaddrs().map(String) }))
+  }).listen(0, '127.0.0.1')
+  await once(registry, 'listening')
+
+  try {
+    const ids = [alice, bob].map(({ peerId }) => peerId.toString())
+    const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`
+
+    assert.deepEqual(await tab.evaluate(`page.dialByIds(${JSON.stringify(String(points[0]))}, ${JSON.stringify(url)}, ${JSON.stringify(ids)})`), ids)
+    // a browser does not ask before whether it may
+    assert.deepEqual(methods, ['GET'])
+  } finally {
+    registry.close()
+    await bob.stop()
+  }
+}
+
 const browser = await chromium.launch({
   executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync']
@@ -110,6 +138,9 @@ try {
 
   assert.deepEqual(result, { found: [alice.peerId.toString()], refused: 'NoAddressesError' })
   console.log('a page found the peer at the point over WebSocket')
+
+  await checkRouting(tab)
+  console.log('a page dials by their ids a peer that the point knows, and one that a registry knows')
 
   const greeting = Promise.withResolvers<string>()
   await alice.handle('/hello/1.0.0', async stream => {

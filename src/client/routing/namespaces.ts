@@ -22,7 +22,7 @@ export function peerNamespace (peerId: PeerId): string {
  * The namespace of those who have a block (docs/routing.md). Whatever CID names the block, version, codec and base
  * make no difference: it is what all of them have in common, the multihash, as a raw CID of version 1 in base 32.
  */
-export function contentNamespace ({ multihash }: { multihash: Pick<CID['multihash'], 'bytes'> }): string {
+export function contentNamespace ({ multihash }: { multihash: { bytes: Uint8Array } }): string {
   return BASE_32 + toString(Uint8Array.from([...VERSION_1_RAW, ...multihash.bytes]), 'base32')
 }
 
