@@ -126,7 +126,7 @@ async function createNode ({ values, init, listen, privateKey, store, path, webR
       },
       transports: [
         gatheringTcp(),
-        hardenedWebSockets({ certificate: secure?.certificate, onRenewable }),
+        hardenedWebSockets({ certificate: secure?.certificate, onRenewable, networkOf }),
         ...(webRtc == null ? [] : [await webRtcDirect(webRtc, path, networkOf)])
       ],
       connectionEncrypters: [noiseThatKeepsKeys()],

@@ -1,9 +1,14 @@
+import { isIPv6 } from 'node:net'
 import { webSockets } from '@libp2p/websockets'
+import { multiaddr } from '@multiformats/multiaddr'
+import { FairPlaces, networkRule } from 'libp2p-rendezvous'
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as TlsServer } from 'node:tls'
 import type { Upgrader } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Network, Origin } from 'libp2p-rendezvous'
 
 /**
  * What @libp2p/websockets 10 does wrong with what comes in, and this file is for until it does not:
@@ -59,10 +64,18 @@ export interface WebSocketsInit {
   certificate?: PemPair | undefined
   /** Told once how to serve another certificate, to who connects from then on. */
   onRenewable?: (renew: (certificate: PemPair) => void) => void
+  /**
+   * Under which network a socket is counted that is no WebSocket yet.
+   *
+   * @default as connections are by default
+   */
+  networkOf?: (origin: Origin) => Network
+  /** Sockets that are no WebSockets yet, at a time. */
+  maxWaiting?: number
 }
 
 /** WebSockets that survive what others send. */
-export function hardenedWebSockets ({ certificate, onRenewable }: WebSocketsInit = {}): ReturnType<typeof webSockets> {
+export function hardenedWebSockets ({ certificate, onRenewable, networkOf = networkRule(), maxWaiting = MAX_WAITING }: WebSocketsInit = {}): ReturnType<typeof webSockets> {
   const createTransport = webSockets(certificate == null ? {} : { https: certificate })
   const listeners: Array<Partial<Insides>> = []
 
@@ -80,7 +93,7 @@ export function hardenedWebSockets ({ certificate, onRenewable }: WebSocketsInit
       listeners.push(insides)
 
       if (server != null && wsServer != null) {
-        harden(wsServer, boundWaiting(server))
+        harden(wsServer, boundWaiting(server, networkOf, maxWaiting))
       }
 
       return listener
@@ -108,32 +121,49 @@ function abortingRefused (upgrader: Upgrader): Upgrader {
 }
 
 /**
- * Ends sockets that do not become WebSockets: after a while, and the one that has waited longest when they are too many.
+ * Ends sockets that do not become WebSockets: after a while, and when they are too many those of the network that has most,
+ * or, when that is the newcomer's own, the one there that has waited longest. Where all have as few, the newcomer goes.
  *
  * @returns what a socket that has become one is to be told to
  */
-function boundWaiting (server: Server): (socket: Partial<Socket>) => void {
-  const waiting = new Map<string, { socket: Socket, timer: ReturnType<typeof setTimeout> }>()
+function boundWaiting (server: Server, networkOf: (origin: Origin) => Network, max: number): (socket: Partial<Socket>) => void {
+  const waiting = new Map<string, { socket: Socket, network: Network, forget: () => void }>()
+  const places = new FairPlaces<Socket>(socket => { socket.destroy() })
   // under TLS it is another object by then
   const nameOf = ({ remoteAddress, remotePort }: Partial<Socket>): string => `${remoteAddress} ${remotePort}`
-  const forget = (name: string): void => {
-    clearTimeout(waiting.get(name)?.timer)
-    waiting.delete(name)
-  }
 
   server.on('connection', (socket: Socket) => {
     const name = nameOf(socket)
-    waiting.set(name, { socket, timer: setTimeout(() => { socket.destroy() }, UPGRADE_TIMEOUT) })
-    socket.once('close', () => { forget(name) })
+    const network = networkOf({ remoteAddr: addressOf(socket) })
 
-    if (waiting.size > MAX_WAITING) {
-      const [first = ''] = waiting.keys()
-      waiting.get(first)?.socket.destroy()
-      forget(first)
+    while (!places.take(socket, network, max)) {
+      const eldest = [...waiting.values()].find(other => other.network === network)
+
+      if (eldest == null) {
+        socket.destroy()
+        return
+      }
+
+      eldest.socket.destroy()
+      eldest.forget()
     }
+
+    const timer = setTimeout(() => { socket.destroy() }, UPGRADE_TIMEOUT)
+    const forget = (): void => {
+      clearTimeout(timer)
+      places.release(socket)
+      waiting.delete(name)
+    }
+    waiting.set(name, { socket, network, forget })
+    socket.once('close', forget)
   })
 
-  return socket => { forget(nameOf(socket)) }
+  return socket => { waiting.get(nameOf(socket))?.forget() }
+}
+
+/** One that is gone already has none. */
+function addressOf ({ remoteAddress = '0.0.0.0', remotePort = 0 }: Socket): Multiaddr {
+  return multiaddr(`/ip${isIPv6(remoteAddress) ? 6 : 4}/${remoteAddress}/tcp/${remotePort}`)
 }
 
 function harden (server: SocketServer, onUpgrade: (socket: Partial<Socket>) => void): void {

@@ -6,6 +6,7 @@ import { createLibp2p } from 'libp2p'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hardenedWebSockets } from '../../src/patches/web-sockets.ts'
 import type { Socket } from 'node:net'
+import type { WebSocketsInit } from '../../src/patches/web-sockets.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 
 const MIB = 1024 * 1024
@@ -13,10 +14,10 @@ const MIB = 1024 * 1024
 let node: Libp2p
 let isFull = false
 
-async function listening (): Promise<Libp2p> {
+async function listening (init: WebSocketsInit = {}): Promise<Libp2p> {
   return createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0/ws'] },
-    transports: [hardenedWebSockets()],
+    transports: [hardenedWebSockets(init)],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionGater: { denyDialMultiaddr: () => false, denyInboundConnection: () => isFull }
@@ -89,8 +90,8 @@ describe('a WebSocket that sends what is no frame', () => {
 })
 
 describe('a socket that does not become a WebSocket', () => {
-  const silent = async (): Promise<Socket> => {
-    const socket = connect(port(), '127.0.0.1')
+  const silent = async (localAddress = '127.0.0.1'): Promise<Socket> => {
+    const socket = connect({ port: port(), host: '127.0.0.1', localAddress })
     socket.on('error', () => {})
     await once(socket, 'connect')
 
@@ -127,6 +128,31 @@ describe('a socket that does not become a WebSocket', () => {
     const used = await webSocket()
     expect(used.closed).toBe(false)
     sockets.forEach(socket => { socket.destroy() })
+  })
+
+  it('makes room for one of a network that has fewer, and is not in its way while it waits', async () => {
+    await node.stop()
+    node = await listening({ maxWaiting: 4 })
+    const crowd = [await silent('127.1.0.1'), await silent('127.1.0.1'), await silent('127.1.0.1'), await silent('127.1.0.1')]
+    const honest = [await silent('127.2.0.1'), await silent('127.3.0.1')]
+    await expect.poll(() => crowd.map(({ closed }) => closed)).toEqual([false, false, true, true])
+
+    // a second of the crowd's own network makes room for one next door, and that for one from elsewhere
+    crowd.push(await silent('127.1.0.2'))
+    await expect.poll(() => crowd.map(({ closed }) => closed)).toEqual([false, true, true, true, false])
+    honest.push(await silent('127.4.0.1'))
+    await expect.poll(() => crowd.map(({ closed }) => closed)).toEqual([false, true, true, true, true])
+
+    // with one each, nobody has more than a newcomer would have
+    const last = await silent('127.5.0.1')
+    await expect.poll(() => last.closed).toBe(true)
+    expect([crowd[0], ...honest].map(socket => socket?.closed)).toEqual([false, false, false, false])
+
+    // whose own place it would be takes that of the eldest there
+    const again = await silent('127.1.0.1')
+    await expect.poll(() => crowd[0]?.closed).toBe(true)
+    expect([again, ...honest].map(({ closed }) => closed)).toEqual([false, false, false, false]);
+    [...honest, again].forEach(socket => { socket.destroy() })
   })
 })
 
