@@ -101,14 +101,22 @@ export const grace: FlagType<number | false> = {
   expected: 'a duration, as in 30s, or off'
 }
 
+/** Where to listen: without a host, for this machine alone. */
 export const hostPort: FlagType<HostPort> = {
-  placeholder: 'HOST:PORT',
+  placeholder: '[HOST:]PORT',
   parse: text => {
-    const [, host = '', port = ''] = /^(\[[\da-fA-F:.]+\]|[^:[\]/\s]+):(\d{1,5})$/.exec(text) ?? []
+    const [, host = '127.0.0.1', port = ''] = /^(?:(\[[\da-fA-F:.]+\]|[^:[\]/\s]+):)?(\d{1,5})$/.exec(text) ?? []
 
-    return host === '' || Number(port) > 65_535 ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+    return port === '' || Number(port) > 65_535 ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
   },
-  expected: 'a host and a port, as in 127.0.0.1:9464 or [::1]:9464'
+  expected: 'a port, or a host and a port, as in 9464, 0.0.0.0:9464 or [::1]:9464'
+}
+
+/** A name by which this machine is reached. */
+export const hostName: FlagType<string> = {
+  placeholder: 'NAME',
+  parse: text => /^[\w-]+(\.[\w-]+)*\.?$/.test(text) ? text.replace(/\.$/, '') : undefined,
+  expected: 'a name of this machine, as in rendezvous.example.com'
 }
 
 export interface StoreUrl {

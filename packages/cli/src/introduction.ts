@@ -4,7 +4,7 @@ import { roomFor } from './room.ts'
 import type { Browsers } from './browsers.ts'
 import type { DataIdentity } from './data-directory.ts'
 import type { FlagValues } from './flags.ts'
-import type { HealthServer } from './http.ts'
+import type { HttpServers } from './http/types.ts'
 import type { PointFlags } from './options.ts'
 import type { Output } from './output.ts'
 
@@ -22,18 +22,18 @@ export interface Introduction {
 /** What is around a point: nothing where it keeps nothing, and where it is not asked over HTTP. */
 export interface Surroundings {
   data: DataIdentity | undefined
-  health: HealthServer | undefined
+  http: HttpServers | undefined
   /** The processes that share the work, when they are several. */
   workers?: Array<number | undefined>
 }
 
 /** Says that a point serves, and how to use it. */
-export function introduce (output: Output, values: FlagValues<PointFlags>, point: Introduction, { data, health, workers }: Surroundings): void {
+export function introduce (output: Output, values: FlagValues<PointFlags>, point: Introduction, { data, http, workers }: Surroundings): void {
   const { peerId, addresses, browsers, commands } = point
   const room = roomFor(values)
 
   if (values.json === true) {
-    output.json({ event: 'ready', peerId, addresses, browsers, ...room, ...(workers == null ? {} : { workers }), ...(health == null ? {} : { http: health.url }) })
+    output.json({ event: 'ready', peerId, addresses, browsers, ...room, ...(workers == null ? {} : { workers }), ...(http?.url == null ? {} : { http: http.url }), ...(http?.adminUrl == null ? {} : { admin: http.adminUrl }) })
     return
   }
 
@@ -57,9 +57,17 @@ export function introduce (output: Output, values: FlagValues<PointFlags>, point
     output.print(`  Workers  ${workers.length} (${workers.length === 1 ? 'process' : 'processes'} ${workers.join(', ')})`)
   }
 
-  if (health != null) {
-    output.print(`  Health   ${health.url}/healthz`)
-    output.print(`  Metrics  ${health.url}/metrics`)
+  if (http?.url != null) {
+    output.print(`  HTTP     ${http.url}`)
+  }
+
+  if (http?.adminUrl != null) {
+    output.print(`  Admin    ${http.adminUrl}`)
+  }
+
+  if (http != null) {
+    output.print(`  Health   ${http.url ?? http.adminUrl}/healthz`)
+    output.print(`  Metrics  ${http.adminUrl ?? http.url}/metrics`)
   }
 
   output.print()

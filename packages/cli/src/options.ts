@@ -1,4 +1,4 @@
-import { action, announceAddress, count, duration, flag, hostPort, listenAddress, network, networkOf, path, pointListenAddress, recordDomain, storeUrl, text, token } from './flags.ts'
+import { action, announceAddress, count, duration, flag, hostName, hostPort, listenAddress, network, networkOf, path, pointListenAddress, recordDomain, storeUrl, text, token } from './flags.ts'
 import { limitFlags } from './point-init.ts'
 import { relayFlags } from './relay-limits.ts'
 
@@ -19,7 +19,10 @@ export const pointFlags = {
   partitions: { type: count, help: 'parts that the store is divided into, so that several nodes of a cluster do its work; the same number at each of its points, for good', default: '1' },
   workers: { type: count, help: 'processes that share the work, the addresses and the identity; with --store', default: 'this one alone' },
   network: { type: networkOf, multiple: true, help: 'let in only who shows a token of this network, by its file or its public key, as often as needed; a file is read again when it changes', default: 'everybody' },
-  http: { type: hostPort, help: 'serve /healthz and /metrics (Prometheus) there', default: 'off' },
+  http: { type: hostPort, help: 'serve over HTTP there, for everybody; without a host, for this machine alone', default: 'off' },
+  admin: { type: hostPort, help: 'serve over HTTP there what is for you alone, /metrics among it', default: 'off, and /metrics is where --http is' },
+  httpHost: { type: hostName, multiple: true, help: 'name by which the point is reached over HTTP, as often as needed; what changes anything is refused under others', default: 'IP addresses, localhost, and names that are announced' },
+  maxHttpConnections: { type: count, help: 'connections over HTTP, of --http and of --admin each', default: '1000' },
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: 'from memory and cores' },
   maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: 'from memory and cores' },

@@ -139,7 +139,7 @@ async function createNode ({ values, init, listen, privateKey, store, path, webR
       // it would ping all connections in one go, which holds up everything else when they are thousands;
       // the muxer asks each in its own time
       connectionMonitor: { enabled: false },
-      ...(values.http == null ? {} : { metrics: (await import('@libp2p/prometheus-metrics')).prometheusMetrics() }),
+      ...(values.http == null && values.admin == null ? {} : { metrics: (await import('@libp2p/prometheus-metrics')).prometheusMetrics() }),
       services: {
         // it tells which clients can read which records
         identify: identify(),

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { addFlags, address, announceAddress, count, duration, flag, flagName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate, recordDomain, storeUrl } from '../src/flags.ts'
+import { addFlags, address, announceAddress, count, duration, flag, flagName, hostName, hostPort, network, listenAddress, parseNamespace, pointAddress, rate, recordDomain, storeUrl } from '../src/flags.ts'
 
 const flags = {
   data: { type: address, multiple: true, help: '' },
@@ -69,7 +69,7 @@ describe('flags', () => {
     [hostPort, '127.0.0.1:9464', { host: '127.0.0.1', port: 9464 }],
     [hostPort, 'localhost:0', { host: 'localhost', port: 0 }],
     [hostPort, '[::1]:80', { host: '::1', port: 80 }],
-    [hostPort, '9464', undefined],
+    [hostPort, '9464', { host: '127.0.0.1', port: 9464 }],
     [storeUrl, 'valkey://127.0.0.1', { url: 'redis://127.0.0.1', location: 'valkey://127.0.0.1' }],
     [storeUrl, 'redis://[::1]:7000/3', { url: 'redis://[::1]:7000/3', location: 'redis://[::1]:7000/3' }],
     [storeUrl, 'rediss://me:secret@example.com/', { url: 'rediss://me:secret@example.com/', location: 'rediss://example.com/' }],
@@ -78,6 +78,12 @@ describe('flags', () => {
     [storeUrl, 'redis://127.0.0.1/name', undefined],
     [storeUrl, 'redis://', undefined],
     [hostPort, ':9464', undefined],
+    [hostPort, '', undefined],
+    [hostName, 'rendezvous.example.com.', 'rendezvous.example.com'],
+    [hostName, 'localhost', 'localhost'],
+    [hostName, 'https://example.com', undefined],
+    [hostName, 'example.com:80', undefined],
+    [hostName, '.', undefined],
     [hostPort, '::1:80', undefined],
     [hostPort, 'localhost:65536', undefined],
     [address, '', undefined],

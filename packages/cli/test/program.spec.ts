@@ -218,7 +218,7 @@ describe('what is in the way of a point', () => {
     for (const [args, line] of [
       [['--listen', `/ip4/127.0.0.1/tcp/${port}`, '--data', other], `port ${port} is taken by another program: stop that one, or choose another port with --listen MULTIADDR`],
       [['--listen', `/ip4/127.0.0.1/tcp/${port}/ws`, '--data', other], `port ${port} is taken by another program: stop that one, or choose another port with --listen MULTIADDR`],
-      [['--listen', TCP, '--data', other, '--http', `127.0.0.1:${httpPort}`], `port ${httpPort} is taken by another program: stop that one, or choose another port with --http HOST:PORT`],
+      [['--listen', TCP, '--data', other, '--http', `127.0.0.1:${httpPort}`], `port ${httpPort} is taken by another program: stop that one, or choose another port with --http [HOST:]PORT`],
       [['--listen', TCP, '--data', join(directory, 'point')], `the data directory ${join(directory, 'point')} is in use by another process: stop that one, or choose another directory with --data DIR`],
       [['--listen', TCP, '--data', directory], `the directory ${directory} holds something else: choose an empty one, or a new one, with --data DIR`],
       [['--listen', TCP, '--data', join(directory, 'thesis.txt')], `the data directory ${join(directory, 'thesis.txt')} is not a directory: choose another with --data DIR`],

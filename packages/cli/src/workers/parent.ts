@@ -1,17 +1,15 @@
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { defaultDataDirectory, openDataDirectory } from '../data-directory.ts'
 import { formatDuration } from '../durations.ts'
-import { serveHealth } from '../http.ts'
 import { introduce } from '../introduction.ts'
 import { listenOn } from '../listening.ts'
 import { pointInit } from '../point-init.ts'
 import { PointLog } from '../point-log.ts'
 import { checkPorts } from '../ports.ts'
-import { aborted } from '../signals.ts'
+import { openHttp, serveUntil } from '../serving.ts'
 import { Fleet } from './fleet.ts'
 import type { CommandContext } from '../context.ts'
 import type { FlagValues } from '../flags.ts'
-import type { HealthServer } from '../http.ts'
 import type { Introduction } from '../introduction.ts'
 import type { PointFlags } from '../options.ts'
 
@@ -25,19 +23,14 @@ export async function runWorkers (values: Values, { output, signal }: CommandCon
   // what cannot be is better said once
   pointInit(values)
   const log = new PointLog(output, { json: values.json === true, verbose: values.verbose === true })
-  const opened: Array<() => unknown> = []
-  let fleet: Fleet | undefined
 
-  try {
+  return serveUntil(signal, log, async closing => {
     // one that is started again listens at the same port as before
     const listen = await checkPorts(listenOn(values, false))
     const data = await openDataDirectory(values.data ?? defaultDataDirectory())
-    opened.unshift(async () => data.close())
+    closing(async () => data.close())
 
-    const health = await startHealth(values, () => fleet, signal)
-    opened.unshift(() => health?.close())
-
-    fleet = new Fleet({
+    const fleet = new Fleet({
       workers: values.workers as number,
       start: { privateKey: privateKeyToProtobuf(data.privateKey), listen },
       onEnded: (worker, reason, pause) => {
@@ -45,42 +38,21 @@ export async function runWorkers (values: Values, { output, signal }: CommandCon
       },
       onStarted: (worker, pid) => { log.report('worker:started', `Worker ${worker} serves again, as process ${pid}`, { worker, pid }) }
     })
-    opened.unshift(async () => fleet?.end())
+
+    const http = await openHttp(values, {
+      node: undefined,
+      isHealthy: async () => !signal.aborted && (await fleet.ask('isServing')).every(isServing => isServing === true),
+      metrics: async () => {
+        const { mergeMetrics } = await import('./metrics.ts')
+        const told = await fleet.ask('metrics')
+
+        return mergeMetrics(told.map((metrics, index) => ({ metrics, restarts: fleet.restarts[index] ?? 0 })))
+      }
+    }, closing)
+    closing(async () => fleet.end())
 
     const [point] = await fleet.start()
-    introduce(output, values, point as Introduction, { data, health, workers: fleet.pids })
+    introduce(output, values, point as Introduction, { data, http, workers: fleet.pids })
     data.notes.forEach(note => { output.note(note) })
-
-    await aborted(signal)
-    log.report('stopping', 'Finishing what is in flight')
-
-    return 0
-  } finally {
-    for (const close of opened) {
-      await close()
-    }
-
-    if (signal.aborted) {
-      log.report('stopped', 'Stopped')
-    }
-  }
-}
-
-async function startHealth ({ http }: Values, getFleet: () => Fleet | undefined, signal: AbortSignal): Promise<HealthServer | undefined> {
-  if (http == null) {
-    return
-  }
-
-  const { mergeMetrics } = await import('./metrics.ts')
-
-  return serveHealth({
-    ...http,
-    isHealthy: async () => !signal.aborted && (await getFleet()?.ask('isServing'))?.every(isServing => isServing === true) === true,
-    metrics: async () => {
-      const fleet = getFleet()
-      const told = await fleet?.ask('metrics') ?? []
-
-      return mergeMetrics(told.map((metrics, index) => ({ metrics, restarts: fleet?.restarts[index] ?? 0 })))
-    }
   })
 }

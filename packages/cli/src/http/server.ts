@@ -1,0 +1,151 @@
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { Failure, UsageError } from '../failures.ts'
+import { portProblem } from '../ports.ts'
+import { networkOfIp } from './addresses.ts'
+import { healthRoutes, metricsRoutes } from './health.ts'
+import { namesOf, onlyOwnHosts } from './hosts.ts'
+import { Places } from './places.ts'
+import type { HttpEnv, HttpServers, HttpSources, HttpValues, Part } from './types.ts'
+import type { HostPort } from '../flags.ts'
+import type { Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+
+/** Where the command line says nothing else. */
+const REQUEST_TIMEOUT = 10_000
+const MAX_CONNECTIONS = 1_000
+
+/** Bytes of a request's line and headers; beyond it Node answers 431. */
+const MAX_HEADER_SIZE = 8 * 1024
+
+/** How often Node looks for requests that take too long, in milliseconds. */
+const LOOK_INTERVAL = 1_000
+
+/** How long a connection may wait for its next request, in milliseconds. */
+const IDLE_TIMEOUT = 30_000
+
+/** How long nothing may move on a connection while it is answered, as a multiple of the time for a request to arrive. */
+const SILENCE = 6
+
+/** What everybody may ask, in the order in which it is looked for. */
+const PUBLIC: Part[] = [healthRoutes]
+
+/** What is only for whoever runs the point. */
+const PRIVATE: Part[] = [healthRoutes, metricsRoutes]
+
+/**
+ * Serves over HTTP what `--http` and `--admin` ask for.
+ *
+ * @throws {UsageError | Failure}
+ */
+export async function startHttp (values: HttpValues, sources: HttpSources): Promise<HttpServers> {
+  const { http, admin } = values
+
+  if (http != null && http.port !== 0 && http.port === admin?.port && http.host === admin.host) {
+    throw new UsageError('--http is for everybody, and --admin is not: give each an address of its own')
+  }
+
+  const names = new Set([...namesOf(values.announce ?? []), ...(values.httpHost ?? []).map(name => name.toLowerCase())])
+  const servers: Server[] = []
+
+  const serve = async (at: HostPort | undefined, flag: string, app: () => Hono<HttpEnv>): Promise<string | undefined> => {
+    if (at == null) {
+      return
+    }
+
+    const server = serverOf(app(), values)
+    servers.push(server)
+    await listen(server, at, flag)
+
+    return urlOf(server, at)
+  }
+
+  const close = (): void => {
+    servers.forEach(server => {
+      server.close()
+      server.closeAllConnections()
+    })
+  }
+
+  try {
+    return {
+      url: await serve(http, '--http', () => appOf(admin == null ? [...PUBLIC, metricsRoutes] : PUBLIC, sources)),
+      adminUrl: await serve(admin, '--admin', () => privateAppOf(PRIVATE, sources, names)),
+      close
+    }
+  } catch (err) {
+    close()
+    throw err
+  }
+}
+
+function appOf (parts: Part[], sources: HttpSources, app = new Hono<HttpEnv>()): Hono<HttpEnv> {
+  app.use(async (c, next) => {
+    await next()
+    c.header('x-content-type-options', 'nosniff')
+  })
+  parts.forEach(part => app.route('/', part(sources)))
+  app.notFound(c => c.text('There is nothing here\n', 404))
+  // what went wrong is not for strangers
+  app.onError((err, c) => 'getResponse' in err ? err.getResponse() : c.text('internal error\n', 500))
+
+  return app
+}
+
+/** What changes anything must not be reached by pages of strangers in the browser of whoever runs the point. */
+function privateAppOf (parts: Part[], sources: HttpSources, names: ReadonlySet<string>): Hono<HttpEnv> {
+  return appOf(parts, sources, new Hono<HttpEnv>().use(onlyOwnHosts(names)))
+}
+
+function serverOf (app: Hono<HttpEnv>, { requestTimeout = REQUEST_TIMEOUT, maxHttpConnections = MAX_CONNECTIONS }: HttpValues): Server {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      maxHeaderSize: MAX_HEADER_SIZE,
+      requestTimeout,
+      headersTimeout: requestTimeout,
+      keepAliveTimeout: IDLE_TIMEOUT,
+      connectionsCheckingInterval: Math.min(LOOK_INTERVAL, requestTimeout)
+    }
+  }) as Server
+  const places = new Places<Socket>(maxHttpConnections)
+  server.setTimeout(requestTimeout * SILENCE)
+  server.on('connection', socket => { admit(socket, places) })
+  // a tunnel; Node would close the connection without a word
+  server.on('connect', (_, socket) => { socket.end(bare('405 Method Not Allowed')) })
+
+  return server
+}
+
+function admit (socket: Socket, places: Places<Socket>): void {
+  const network = networkOfIp(socket.remoteAddress ?? '')
+  const { isTaken, displaced } = places.take(network, socket)
+  displaced?.destroy()
+
+  if (isTaken) {
+    socket.once('close', () => { places.leave(network, socket) })
+  } else {
+    socket.end(bare('503 Service Unavailable', 'retry-after: 5'))
+    socket.destroySoon()
+  }
+}
+
+/** An answer without a request. */
+function bare (status: string, ...headers: string[]): string {
+  return [`HTTP/1.1 ${status}`, 'connection: close', 'content-length: 0', ...headers, '', ''].join('\r\n')
+}
+
+async function listen (server: Server, { host, port }: HostPort, flag: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (err: NodeJS.ErrnoException) => {
+      reject(new Failure(portProblem(err.code, { host, port }, `${flag} [HOST:]PORT`), { cause: err }))
+    })
+    server.listen({ host, port }, resolve)
+  })
+}
+
+function urlOf (server: Server, { host }: HostPort): string {
+  const { port } = server.address() as AddressInfo
+
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

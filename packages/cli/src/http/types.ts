@@ -1,0 +1,44 @@
+import type { HostPort } from '../flags.ts'
+import type { HttpBindings } from '@hono/node-server'
+import type { Libp2p } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Hono } from 'hono'
+import type { RendezvousPoint } from 'libp2p-rendezvous'
+
+/** What handlers of requests find beside them: Node's request, and with it the socket. */
+export interface HttpEnv {
+  Bindings: HttpBindings
+}
+
+/** What is served over HTTP comes from here. */
+export interface HttpSources {
+  /** The node; none before it serves, and in a process that only hands connections on to others. */
+  readonly node: Libp2p<{ rendezvousPoint: RendezvousPoint }> | undefined
+  /** Whether the point can be given work. */
+  isHealthy: () => boolean | Promise<boolean>
+  /** In Prometheus' text format. */
+  metrics: () => Promise<{ contentType: string, text: string }>
+}
+
+/** A part of what is served. */
+export type Part = (sources: HttpSources) => Hono<HttpEnv>
+
+/** What of the command line concerns HTTP. */
+export interface HttpValues {
+  http?: HostPort
+  admin?: HostPort
+  httpHost?: string[]
+  announce?: Multiaddr[]
+  /** Milliseconds for a request to arrive; beyond it Node answers 408. */
+  requestTimeout?: number
+  /** Of each of the two. Each takes a file descriptor, and what its reader has not read yet. */
+  maxHttpConnections?: number
+}
+
+export interface HttpServers {
+  /** Of what everybody may ask; none without `--http`. */
+  url: string | undefined
+  /** Of what is only for whoever runs the point; none without `--admin`. */
+  adminUrl: string | undefined
+  close: () => void
+}
