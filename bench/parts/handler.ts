@@ -31,7 +31,8 @@ export async function part ({ progress, row: emit }: Report): Promise<void> {
   progress('making peers')
   const store = memoryStore()
   const handler = new RequestHandler(store, pointSettings({ maxRegistrationsPerPeer: 1_000_000 }))
-  const context = { connection: { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/4001') } as unknown as Connection, signal: new AbortController().signal }
+  const connection = { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/4001') } as unknown as Connection
+  const context = { origin: connection, connection, signal: new AbortController().signal }
 
   // moves on by a second for each batch of records: how many a point verifies is bounded by the second
   let now = Date.now()

@@ -109,7 +109,7 @@ export function handlerTarget (): Target<HandlerMessage> {
           }
 
           const answered = handler.handle(remembered(peerIds, peer, peerIdFromString), request, now, {
-            connection: remembered(connections, from, from => ({ remoteAddr: multiaddr(from) } as any)),
+            origin: remembered(connections, from, from => ({ remoteAddr: multiaddr(from) } as any)),
             reads: () => reads,
             signal
           })

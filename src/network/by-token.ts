@@ -5,7 +5,8 @@ import type { Claim, Membership, Trust } from './types.ts'
 import type { Authorization, Authorize } from '../point/types.ts'
 
 /**
- * Lets in who shows a token of a network: for the `authorize` of a point.
+ * Lets in who shows a token of a network: for the `authorize` of a point. Where nothing proves who asks (`peer` is undefined),
+ * whoever has a token is taken for the peer that it is for.
  *
  * @throws {InvalidParametersError} when an issuer is no key
  */
@@ -16,13 +17,17 @@ export function byToken (trust: Trust): Authorize {
 
   return ({ peer, action, namespace, token, verifying }) => {
     try {
-      const membership = verifier.verify(token, { peer, request: { action, namespace } }, Date.now(), verifying)
+      const membership = verifier.verify(token, { peer: peer ?? holderOf(token), request: { action, namespace } }, Date.now(), verifying)
 
       return membership instanceof Promise ? membership.then(allowed, refused) : allowed(membership)
     } catch (err) {
       return refused(err)
     }
   }
+}
+
+function holderOf (token: string | undefined): string {
+  return token == null ? '' : parseToken(token).membership.peer
 }
 
 /**

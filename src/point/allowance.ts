@@ -1,6 +1,5 @@
 import { RateLimiter } from '@libp2p/utils'
 import type { RateLimit } from './types.ts'
-import type { PeerId } from '@libp2p/interface'
 
 /**
  * What else costs the node as much as some small requests (bench/hostile.ts). A stream is negotiated
@@ -19,6 +18,11 @@ const RESPONSE_SHARE = 32 * 1024
  */
 const TOLERATED_EXCESS = 100
 
+/** A peer id; or a network, where it is not known who asks there. */
+interface Asking {
+  toString: () => string
+}
+
 /**
  * What each peer has asked for within the interval.
  */
@@ -32,14 +36,14 @@ export class Allowance {
   }
 
   /** Counts a request, and returns the milliseconds until the peer may make another when it is one too many. */
-  request (peer: PeerId): number {
+  request (peer: Asking): number {
     const { consumedPoints, msBeforeNext } = this.#limiter.penalty(peer.toString(), 1)
 
     return consumedPoints > this.#requests ? Math.max(1, msBeforeNext) : 0
   }
 
   /** Counts what an answer costs beyond its request. */
-  answer (peer: PeerId, { response, work }: { response: { byteLength: number } | undefined, work: number }): void {
+  answer (peer: Asking, { response, work }: { response: { byteLength: number } | undefined, work: number }): void {
     const cost = Math.floor((response?.byteLength ?? 0) / RESPONSE_SHARE) + work
 
     if (cost > 0) {
@@ -48,22 +52,22 @@ export class Allowance {
   }
 
   /** Counts a stream that was opened. */
-  stream (peer: PeerId): void {
+  stream (peer: Asking): void {
     this.#limiter.penalty(peer.toString(), STREAM_COST)
   }
 
   /** Counts a stream that had to be reset. */
-  reset (peer: PeerId): void {
+  reset (peer: Asking): void {
     this.#limiter.penalty(peer.toString(), RESET_COST)
   }
 
   /** Counts a stream of identify, in either direction of what it tells. */
-  identify (peer: PeerId): void {
+  identify (peer: Asking): void {
     this.#limiter.penalty(peer.toString(), IDENTIFY_COST)
   }
 
   /** Whether a peer goes on regardless of its limit. */
-  isFlooded (peer: PeerId): boolean {
+  isFlooded (peer: Asking): boolean {
     const { consumedPoints = 0 } = this.#limiter.get(peer.toString()) ?? {}
 
     return consumedPoints > this.#requests + TOLERATED_EXCESS

@@ -25,9 +25,22 @@ type Register = Extract<Request, { type: 'register' }>
 type Unregister = Extract<Request, { type: 'unregister' }>
 type Discover = Extract<Request, { type: 'discover' }>
 
+/** Asks for the registrations of one peer, which the protocol has no request for: to those who see the answer it is a listing. */
+export interface Find {
+  type: 'discover'
+  /** A peer id, in its string form. */
+  of: string
+  /** Undefined for all. */
+  namespace: string | undefined
+  token: string | undefined
+}
+
 /** How the request got here. */
 export interface RequestContext {
-  connection: Connection
+  /** Where it comes from; over libp2p, the connection. */
+  origin: Origin
+  /** Undefined where it does not come over libp2p. */
+  connection?: Connection | undefined
   /**
    * The only form of records that the peer can read, unless its request says that it reads both; undefined where it is
    * listed everything all the same. There is a promise while it is not known.
@@ -35,6 +48,8 @@ export interface RequestContext {
   reads?: () => MaybePromise<RecordDomain | undefined>
   /** Before a listing is encoded: there is a promise when the peer has to read others before. */
   room?: () => MaybePromise<void>
+  /** Whether what is listed is answered as it is, and not as bytes. */
+  asPage?: boolean
   /** Aborts when an answer would come too late, or nobody waits for it any more. */
   signal: AbortSignal
 }
@@ -51,6 +66,8 @@ export type Outcome =
 export interface Answer {
   /** UNREGISTER has none, whatever its outcome. */
   response: Uint8Array | undefined
+  /** What is listed, where that was asked for as it is. */
+  page?: Page
   outcome: Outcome
   /** What it led to before that. */
   before?: Outcome[]
@@ -88,21 +105,41 @@ export class RequestHandler {
     }
   }
 
+  /** The same for a listing that anybody may have asked for. */
+  discover (peer: PeerId | undefined, request: Discover, now: number, context: RequestContext): MaybePromise<Answer> {
+    return run(this.#discover(peer, request, now, context))
+  }
+
+  /** Answers which registrations a peer has, in a namespace or in all. */
+  find (peer: PeerId | undefined, request: Find, now: number, context: RequestContext): MaybePromise<Answer> {
+    return run(this.#find(peer, request, now, context))
+  }
+
+  /**
+   * Whether somebody may discover or register, as `authorize` says.
+   *
+   * @returns until when it holds, in milliseconds since the epoch
+   * @throws {Refusal}
+   */
+  authorize ({ origin, ...question }: Omit<AuthorizeQuestion, 'connection' | 'remoteAddr'> & { origin: Origin }, now: number): MaybePromise<number> {
+    return run(this.#checkAuthorized({ ...question, remoteAddr: origin.remoteAddr, connection: undefined }, this.account(origin, now)))
+  }
+
   /** What is verified for a request is counted there. */
-  account (connection: Connection, now: number): Account {
-    return this.#budget.open(this.#networkOf(connection), now)
+  account (origin: Origin, now: number): Account {
+    return this.#budget.open(this.#networkOf(origin), now)
   }
 
   /** The checks of a registration, the cheap ones first: to verify a signature costs more than all others. */
-  * #register (peer: PeerId, request: Register, now: number, { connection, signal }: RequestContext): Steps<Answer> {
-    const network = this.#networkOf(connection)
+  * #register (peer: PeerId, request: Register, now: number, { origin, connection, signal }: RequestContext): Steps<Answer> {
+    const network = this.#networkOf(origin)
     const account = this.#budget.open(network, now)
 
     try {
       const namespace = checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
       const wanted = this.#checkTtl(request.ttl)
       const opened = this.#records.open(this.#settings.keepBothForms ? request : { ...request, otherRecord: undefined }, peer, account)
-      const until = yield * this.#checkAuthorized({ peer, action: 'register', namespace, token: request.token, connection, signal }, account)
+      const until = yield * this.#checkAuthorized({ peer, action: 'register', namespace, token: request.token, remoteAddr: origin.remoteAddr, connection, signal }, account)
 
       // who may be here for a while is not listed for longer
       const ttl = Math.min(wanted, Math.max(until - now, 1))
@@ -172,23 +209,43 @@ export class RequestHandler {
     }
   }
 
-  * #discover (peer: PeerId, request: Discover, now: number, { connection, reads, room, signal }: RequestContext): Steps<Answer> {
+  * #discover (peer: PeerId | undefined, request: Discover, now: number, { origin, connection, reads, room, asPage, signal }: RequestContext): Steps<Answer> {
     const { maxDiscoverLimit, maxNamespaceLength } = this.#settings
-    const account = this.#authorize == null ? undefined : this.account(connection, now)
+    const account = this.#authorize == null ? undefined : this.account(origin, now)
 
     try {
       const namespace = request.namespace == null ? undefined : checkNamespace(request.namespace, maxNamespaceLength)
       const after = request.cookie == null ? undefined : checkCookie(request.cookie, namespace)
       const limit = Math.min(request.limit ?? maxDiscoverLimit, maxDiscoverLimit)
-      yield * this.#checkAuthorized({ peer, action: 'discover', namespace, token: request.token, connection, signal }, account)
+      yield * this.#checkAuthorized({ peer, action: 'discover', namespace, token: request.token, remoteAddr: origin.remoteAddr, connection, signal }, account)
 
       const query = { namespace, after, limit, ...(request.sample ? { sample: this.#random } : {}) }
       const form = request.bothForms ? undefined : yield * this.#formFor(query, reads?.(), now, signal)
       const page = yield * this.#list({ ...query, reads: form }, now, signal)
+
+      if (asPage === true) {
+        return served(namespace, page, account)
+      }
+
       yield * waitForRoom(room?.(), signal)
       const { response, registrations } = encodeListing(page, namespace, now, { isSample: request.sample, reads: form })
 
       return { outcome: { type: 'discover:served', namespace, registrations }, response, work: account?.spent ?? 0 }
+    } catch (err) {
+      return { ...refuse(request, err), work: account?.spent ?? 0 }
+    }
+  }
+
+  * #find (peer: PeerId | undefined, request: Find, now: number, { origin, connection, signal }: RequestContext): Steps<Answer> {
+    const account = this.#authorize == null ? undefined : this.account(origin, now)
+
+    try {
+      const namespace = request.namespace == null ? undefined : checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
+      yield * this.#checkAuthorized({ peer, action: 'discover', namespace, token: request.token, remoteAddr: origin.remoteAddr, connection, signal }, account)
+      const all = yield * ask(() => this.#store.registrationsOf(request.of, now), signal)
+      const registrations = namespace == null ? all : all.filter(registration => registration.namespace === namespace)
+
+      return served(namespace, { registrations, cursor: 0 }, account)
     } catch (err) {
       return { ...refuse(request, err), work: account?.spent ?? 0 }
     }
@@ -229,6 +286,10 @@ export class RequestHandler {
   }
 }
 
+function served (namespace: string | undefined, page: Page, account: Account | undefined): Answer {
+  return { outcome: { type: 'discover:served', namespace, registrations: page.registrations.length }, response: undefined, page, work: account?.spent ?? 0 }
+}
+
 function * waitForRoom (room: MaybePromise<void>, signal: AbortSignal): Steps<void> {
   try {
     yield * wait(room, signal)
@@ -242,7 +303,7 @@ function * waitForRoom (room: MaybePromise<void>, signal: AbortSignal): Steps<vo
  *
  * @param reason - what is no Refusal is for the log of this node, and its words not for a peer
  */
-export function refuse (request: Request, reason: unknown): Answer {
+export function refuse (request: Pick<Request, 'type' | 'namespace'>, reason: unknown): Answer {
   const { status, message: statusText, cause } = asRefusal(reason)
   const { type, namespace } = request
 

@@ -9,6 +9,7 @@ import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
 import { Clock } from './clock.ts'
 import { describeOutcome } from './describe-outcome.ts'
+import { Direct } from './direct.ts'
 import { Expiry } from './expiry.ts'
 import { FairConnections } from './fair-connections.ts'
 import { refuse, RequestHandler } from './handler.ts'
@@ -27,10 +28,10 @@ import { Supervisor } from './supervisor.ts'
 import { LivePeers } from './watch/live-peers.ts'
 import { Watch } from './watch/watch.ts'
 import type { Request } from './codec.ts'
-import type { Outcome } from './handler.ts'
+import type { Answer, Outcome } from './handler.ts'
 import type { Steps } from './steps.ts'
 import type { Outbox } from './unsent.ts'
-import type { Origin, RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
+import type { Asker, DirectNews, DirectPage, DirectQuery, DirectRegistration, Origin, RateLimit, RegistrationDetail, RendezvousPoint as RendezvousPointInterface, RendezvousPointComponents, RendezvousPointEvents, RendezvousPointInit } from './types.ts'
 import type { PointSettings } from './settings.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize, Unsubscribe } from '../store/types.ts'
@@ -63,6 +64,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
   readonly #id = crypto.randomUUID()
   readonly #livePeers: LivePeers | undefined
   readonly #watch: Watch | undefined
+  readonly #direct: Direct
   /** What is served, and by what. */
   readonly #protocols = new Map<string, StreamHandler>()
   readonly #readers: Readers | undefined
@@ -149,6 +151,19 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         account: connection => this.#handler.account(connection, this.#clock.now)
       })
       : undefined
+    this.#direct = new Direct({
+      store: this.#store,
+      handler: this.#handler,
+      settings: this.#settings,
+      allowance: this.#allowance,
+      overload: this.#overload,
+      watch: this.#watch,
+      networkOf: this.#networkOf,
+      now: () => this.#clock.now,
+      stopping: () => this.#stopping.signal,
+      settle: (asking, peer, answer) => { this.#settle(asking, peer, answer) },
+      log: this.#log
+    })
     this.#protocols.set(this.protocol, this.#onStream)
 
     if (this.#watch != null) {
@@ -170,6 +185,30 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   get isBehind (): boolean {
     return this.#store.isBehind === true
+  }
+
+  async register (registration: DirectRegistration, asker: Asker & { peer: PeerId }): Promise<RegistrationDetail> {
+    return registrationDetail(await this.#direct.register(registration, asker), asker.peer)
+  }
+
+  async unregister (namespace: string, asker: Asker & { peer: PeerId }): Promise<boolean> {
+    return this.#direct.unregister(namespace, asker)
+  }
+
+  async list (query: DirectQuery, asker: Asker): Promise<DirectPage> {
+    return this.#direct.list(query, asker)
+  }
+
+  async find (peer: PeerId, namespace: string | undefined, asker: Asker): Promise<StoredRegistration[]> {
+    return this.#direct.find(peer, namespace, asker)
+  }
+
+  watch (namespace: string, cookie: Uint8Array | undefined, asker: Asker): AsyncGenerator<DirectNews, void> {
+    return this.#direct.watch(namespace, cookie, asker)
+  }
+
+  verifying (asker: Asker): void {
+    this.#direct.verifying(asker)
   }
 
   isStarted (): boolean {
@@ -314,15 +353,14 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     const answer = excess != null
       ? refuse(request, excess)
       : yield * wait(this.#handler.handle(peer, request, this.#clock.now, {
+        origin: connection,
         connection,
         reads: () => this.#readers?.formOf(connection),
         room,
         signal
       }))
 
-    this.#allowance?.answer(peer, answer)
-    answer.before?.forEach(outcome => { this.#report(peer, outcome) })
-    this.#report(peer, answer.outcome)
+    this.#settle(peer, peer, answer)
 
     if (request.type === 'register' && request.otherRecord == null && 'registration' in answer.outcome) {
       this.#readers?.signs(connection, answer.outcome.registration.domain)
@@ -333,6 +371,13 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     }
 
     return answer.response
+  }
+
+  /** Counts what an answer has cost, and tells of what it has led to. */
+  #settle (asking: PeerId | string, peer: PeerId | undefined, answer: Answer): void {
+    this.#allowance?.answer(asking, answer)
+    answer.before?.forEach(outcome => { this.#report(peer, outcome) })
+    this.#report(peer, answer.outcome)
   }
 
   /** Counts a request. The refusal of one that is over the limit comes late, because it would be made again at once. */
@@ -356,11 +401,11 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     await delay(Math.min(ms, latest), { signal: AbortSignal.any([signal, this.#stopping.signal]) }).catch(() => {})
   }
 
-  #report (peer: PeerId, outcome: Outcome): void {
+  #report (peer: PeerId | undefined, outcome: Outcome): void {
     this.#metrics.answered(outcome)
 
     if (this.#log.enabled) {
-      this.#log('%p %s', peer, describeOutcome(outcome))
+      this.#log(peer == null ? '%s %s' : '%p %s', peer ?? 'somebody', describeOutcome(outcome))
     }
 
     switch (outcome.type) {
@@ -381,7 +426,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         const { type, namespace, status, statusText, cause } = outcome
 
         if (cause != null) {
-          this.#log.error('could not answer %p: %s - %e', peer, statusText, cause)
+          this.#log.error(peer == null ? 'could not answer %s: %s - %e' : 'could not answer %p: %s - %e', peer ?? 'somebody', statusText, cause)
         }
 
         if (type !== 'unregister:rejected') {

@@ -1,14 +1,17 @@
 import type { Status } from '../protocol/errors.ts'
 import type { Network } from '../store/fair-shares.ts'
-import type { RegistrationStore, StoreSize } from '../store/types.ts'
+import type { RegistrationStore, StoredRegistration, StoreSize } from '../store/types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 /** What a peer asks for, as `authorize` sees it. */
 export interface AuthorizeRequest {
-  /** Who asks, as the connection's handshake has proved it. */
-  peer: PeerId
+  /**
+   * Who asks, as the connection's handshake has proved it, or whoever had the point asked in another way (`Asker`).
+   * Undefined where nothing has: then `token` is all there is to go by.
+   */
+  peer: PeerId | undefined
   action: 'register' | 'discover'
   /** Undefined when a peer wants to discover all namespaces. */
   namespace: string | undefined
@@ -20,7 +23,10 @@ export interface AuthorizeRequest {
    * @throws when this point has no time for it now; the request is refused with E_UNAVAILABLE then
    */
   verifying: () => void
-  connection: Connection
+  /** Where it comes from. */
+  remoteAddr: Multiaddr
+  /** Undefined where it does not come over libp2p. */
+  connection: Connection | undefined
   /** Aborts when the answer would come too late, or the peer does not wait for it any more. */
   signal: AbortSignal
 }
@@ -339,7 +345,8 @@ export interface RegistrationRejectedDetail {
 }
 
 export interface DiscoverServedDetail {
-  peer: PeerId
+  /** Undefined where it was asked without saying who asks, which is not over libp2p. */
+  peer: PeerId | undefined
   /** Undefined when it spanned all namespaces. */
   namespace: string | undefined
   /** How many were listed. */
@@ -347,7 +354,8 @@ export interface DiscoverServedDetail {
 }
 
 export interface DiscoverRejectedDetail {
-  peer: PeerId
+  /** Undefined where it was asked without saying who asks, which is not over libp2p. */
+  peer: PeerId | undefined
   namespace: string | undefined
   status: Status
   statusText: string
@@ -383,10 +391,122 @@ export interface RendezvousPointEvents {
   'discover:rejected': CustomEvent<DiscoverRejectedDetail>
 }
 
+/** Who asks a point in another way than over libp2p, by HTTP for example. */
+export interface Asker {
+  /**
+   * Where it asks from. The network of that address is what `rateLimit` is for here, and what it registers and watches
+   * counts for. It is looked at once for each object.
+   */
+  origin: Origin
+  /** Who it is. Only ever what has been proved: the point takes it as it takes a handshake. */
+  peer?: PeerId | undefined
+  /** What it shows to `authorize`. */
+  token?: string | undefined
+  /** Nobody waits for the answer any more. */
+  signal?: AbortSignal | undefined
+}
+
+/** What an `Asker` registers. */
+export interface DirectRegistration {
+  namespace: string
+  /** The envelope, signed by who asks. */
+  signedPeerRecord: Uint8Array
+  /** The same record in the other form (docs/extensions.md). */
+  otherSignedPeerRecord?: Uint8Array | undefined
+  /**
+   * Milliseconds, rounded up to seconds.
+   *
+   * @default the point's `defaultTtl`
+   */
+  ttl?: number | undefined
+}
+
+/** What an `Asker` wants listed. */
+export interface DirectQuery {
+  /** Undefined for all namespaces. */
+  namespace?: string | undefined
+  /** From where on, as the page before has said. */
+  cookie?: Uint8Array | undefined
+  /**
+   * Registrations, at the most.
+   *
+   * @default the point's `maxDiscoverLimit`, which is also the most
+   */
+  limit?: number | undefined
+  /** Whether some are wanted, whichever, drawn at random and spread over networks. */
+  sample?: boolean | undefined
+}
+
+/** A page of registrations. */
+export interface DirectPage {
+  registrations: StoredRegistration[]
+  /** For the page behind it. */
+  cookie: Uint8Array
+}
+
+/** What has happened in a namespace since the last time it was told. */
+export interface DirectNews extends DirectPage {
+  /** Peer ids whose registrations have ended; those who are registered again since may be among them. */
+  gone: string[]
+  /** Whether more may be gone than those: what was there before, and is not listed from the beginning, may not be any more. */
+  resync: boolean
+  /** Whether more is listed at once. */
+  more: boolean
+}
+
 /**
  * A rendezvous point: peers register with it under a namespace, and others find them there.
+ *
+ * What is asked over libp2p can be asked of it directly, too, for whoever asks in some other way: by the same rules, and
+ * with the same limits, events and metrics. What it refuses is a RendezvousError with the `status`.
  */
 export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents> {
+  /**
+   * Registers a peer.
+   *
+   * @throws {RendezvousError}
+   */
+  register: (registration: DirectRegistration, asker: Asker & { peer: PeerId }) => Promise<RegistrationDetail>
+
+  /**
+   * Ends the registration of a peer.
+   *
+   * @returns whether there was one
+   * @throws {RendezvousError}
+   */
+  unregister: (namespace: string, asker: Asker & { peer: PeerId }) => Promise<boolean>
+
+  /**
+   * Lists registrations.
+   *
+   * @throws {RendezvousError}
+   */
+  list: (query: DirectQuery, asker: Asker) => Promise<DirectPage>
+
+  /**
+   * The registrations of one peer.
+   *
+   * @param namespace - in which they are; undefined for all
+   * @throws {RendezvousError}
+   */
+  find: (peer: PeerId, namespace: string | undefined, asker: Asker) => Promise<StoredRegistration[]>
+
+  /**
+   * What there is in a namespace, and then what happens there. It is found out when it is asked for, so who is slow is told
+   * the sum.
+   *
+   * @param cookie - from where on it is known already
+   * @throws {RendezvousError} also later: the asker may not watch any longer, or makes room for others
+   */
+  watch: (namespace: string, cookie: Uint8Array | undefined, asker: Asker) => AsyncGenerator<DirectNews, void>
+
+  /**
+   * To be called before a signature is verified to find out who asks: it is counted like that of a record.
+   *
+   * @throws {RendezvousError} when this point has no time for it now
+   */
+  verifying: (asker: Asker) => void
+
   /** The protocol it answers. */
   readonly protocol: string
 

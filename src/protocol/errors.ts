@@ -15,6 +15,8 @@ export interface RendezvousErrorInit {
   point?: PeerId
   /** The namespace the request was about; absent for one that spans all namespaces. */
   namespace?: string
+  /** Milliseconds, before which it is not worth trying again; absent where that is not known. */
+  retryAfter?: number
 }
 
 /**
@@ -28,6 +30,7 @@ export class RendezvousError extends Error {
   readonly statusText?: string
   readonly point?: PeerId
   readonly namespace?: string
+  readonly retryAfter?: number
 
   constructor (message: string = 'The rendezvous failed', init: RendezvousErrorInit = {}) {
     super(message)
@@ -109,7 +112,7 @@ const BY_STATUS = {
 export type ErrorStatus = keyof typeof BY_STATUS
 
 /** The error for a refusal; its message names the status, the point and the namespace. */
-export function errorFromStatus (status: ErrorStatus, statusText: string | undefined, context: Pick<RendezvousErrorInit, 'point' | 'namespace'>): RendezvousError {
+export function errorFromStatus (status: ErrorStatus, statusText: string | undefined, context: Pick<RendezvousErrorInit, 'point' | 'namespace' | 'retryAfter'>): RendezvousError {
   const { point, namespace } = context
   const text = printable(statusText ?? '').trim()
   const message = [

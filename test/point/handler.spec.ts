@@ -721,15 +721,15 @@ describe('authorize', () => {
     const verifying = expect.any(Function)
 
     expect(requests).toEqual([
-      { peer: alice.peerId, action: 'register', namespace: 'my-app', token: undefined, verifying, connection: CONNECTION, signal },
-      { peer: alice.peerId, action: 'discover', namespace: 'my-app', token: undefined, verifying, connection: CONNECTION, signal },
-      { peer: alice.peerId, action: 'discover', namespace: undefined, token: 'a token', verifying, connection: CONNECTION, signal }
+      { peer: alice.peerId, action: 'register', namespace: 'my-app', token: undefined, verifying, remoteAddr: CONNECTION.remoteAddr, connection: CONNECTION, signal },
+      { peer: alice.peerId, action: 'discover', namespace: 'my-app', token: undefined, verifying, remoteAddr: CONNECTION.remoteAddr, connection: CONNECTION, signal },
+      { peer: alice.peerId, action: 'discover', namespace: undefined, token: 'a token', verifying, remoteAddr: CONNECTION.remoteAddr, connection: CONNECTION, signal }
     ])
   })
 
   it.each<[string, Authorize]>([
-    ['by peer', ({ peer }) => !peer.equals(alice.peerId)],
-    ['by peer, later', async ({ peer }) => !peer.equals(alice.peerId)],
+    ['by peer', ({ peer }) => peer?.equals(alice.peerId) !== true],
+    ['by peer, later', async ({ peer }) => peer?.equals(alice.peerId) !== true],
     ['by action', ({ action }) => action !== 'register'],
     ['by namespace', ({ namespace }) => namespace !== 'my-app'],
     ['by throwing', () => { throw new Error('secret') }],

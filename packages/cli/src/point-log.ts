@@ -116,14 +116,15 @@ function toJson (detail: RendezvousPointEvents[Event]['detail']): object {
   const { peer, ...rest } = detail
 
   return {
-    peer: peer.toString(),
+    // none where nobody said who asks
+    peer: peer?.toString(),
     ...rest,
     ...('expires' in rest ? { expires: new Date(rest.expires).toISOString() } : {})
   }
 }
 
 function toText (type: Event, detail: RendezvousPointEvents[Event]['detail'], now: number): string {
-  const { peer, namespace } = detail
+  const { peer = 'somebody', namespace } = detail
   const where = namespace == null || namespace === '' ? 'all namespaces' : `"${clean(namespace)}"`
 
   switch (type) {

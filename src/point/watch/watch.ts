@@ -14,7 +14,7 @@ import type { EncodedNews } from './update.ts'
 import type { StreamSubscription, Told } from './watch-stream.ts'
 import type { MaybePromise } from '../../protocol/maybe-promise.ts'
 import type { RecordDomain } from '../../protocol/peer-record.ts'
-import type { Network } from '../../store/fair-shares.ts'
+import type { Network, Share } from '../../store/fair-shares.ts'
 import type { RegistrationStore } from '../../store/types.ts'
 import type { PointMetrics } from '../metrics.ts'
 import type { Pace } from '../pace.ts'
@@ -74,6 +74,12 @@ export interface WatchInit {
   account: (connection: Connection) => Account
 }
 
+/** What is watched in another way than on a stream, and shares `maxSubscriptions`. */
+interface Seat extends Share {
+  /** It makes room for others. */
+  leave: (reason: Refusal) => void
+}
+
 /** News, and whom they are for. */
 interface Shared {
   namespace: string
@@ -96,7 +102,7 @@ export class Watch {
   readonly #streams = new Map<string, Set<WatchStream>>()
   readonly #connections = new Map<Connection, number>()
   /** All subscriptions: who makes room for whom. */
-  readonly #shares = new FairShares<StreamSubscription>()
+  readonly #shares = new FairShares<StreamSubscription | Seat>()
   /** What was last found out while many are told. */
   #last: Shared | undefined
   /** Until then other work has its turn, after all that was told. */
@@ -159,6 +165,25 @@ export class Watch {
 
       if (ofPeer.size === 0) {
         this.#streams.delete(peer.toString())
+      }
+    }
+  }
+
+  /**
+   * Takes one of `maxSubscriptions` for who watches in another way than on a stream.
+   *
+   * @param leave - called when it has to make room for others
+   * @returns gives it back
+   * @throws {Refusal} where there is no room
+   */
+  sit (network: Network, leave: (reason: Refusal) => void): () => void {
+    this.#makeRoom(network)
+    const seat: Seat = { ...UNSHARED, network, weight: 1, leave }
+    this.#shares.add(seat)
+
+    return () => {
+      if (seat.parent != null) {
+        this.#shares.remove(seat)
       }
     }
   }
@@ -289,8 +314,13 @@ export class Watch {
         throw refusal
       }
 
-      this.#end(victim)
-      victim.stream.refused(victim.id, asRefused(refusal))
+      if ('stream' in victim) {
+        this.#end(victim)
+        victim.stream.refused(victim.id, asRefused(refusal))
+      } else {
+        this.#shares.remove(victim)
+        victim.leave(refusal)
+      }
     }
   }
 
@@ -445,6 +475,7 @@ export class Watch {
           action: 'discover',
           namespace: subscription.namespace,
           token: subscription.token,
+          remoteAddr: connection.remoteAddr,
           connection,
           signal: AbortSignal.timeout(requestTimeout)
         }, account)
