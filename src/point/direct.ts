@@ -1,9 +1,11 @@
 import { errorFromStatus, Status } from '../protocol/errors.ts'
+import { keyProblem } from '../protocol/public-key.ts'
 import { toWireTtl } from '../protocol/ttl.ts'
 import { checkCookie, checkNamespace, Refusal } from './checks.ts'
 import { encodeCookie } from './cookie.ts'
 import { refuse } from './handler.ts'
 import { run, wait } from './steps.ts'
+import { verifyingWork } from './verification.ts'
 import { DirectWatch } from './watch/direct-watch.ts'
 import type { Allowance } from './allowance.ts'
 import type { Answer, Find, Outcome, RequestContext, RequestHandler } from './handler.ts'
@@ -15,10 +17,7 @@ import type { Watch } from './watch/watch.ts'
 import type { MaybePromise } from '../protocol/maybe-promise.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { RegistrationStore, StoredRegistration } from '../store/types.ts'
-import type { Logger, PeerId } from '@libp2p/interface'
-
-/** What it takes to verify a proof, in small requests: an envelope is opened, and a signature verified, as for a record. */
-const PROOF_VERIFIED = 5
+import type { Logger, PeerId, PublicKey } from '@libp2p/interface'
 
 /** One request too many. */
 class Excess extends Refusal {
@@ -134,16 +133,21 @@ export class Direct {
     }
   }
 
-  verifying ({ origin }: Asker): void {
+  verifying (key: PublicKey, { origin }: Asker): void {
     const { handler, allowance, networkOf, now } = this.#init
     const account = handler.account(origin, now())
+    const problem = keyProblem(key)
+
+    if (problem != null) {
+      throw asError(new Refusal(Status.E_NOT_AUTHORIZED, problem), undefined)
+    }
 
     if (!account.hasRoom()) {
       throw asError(new Refusal(Status.E_UNAVAILABLE, 'this point is sent more than it can verify'), undefined)
     }
 
-    account.spend(PROOF_VERIFIED)
-    allowance?.answer(networkOf(origin), { response: undefined, work: PROOF_VERIFIED })
+    account.spend(verifyingWork(key))
+    allowance?.answer(networkOf(origin), { response: undefined, work: account.spent })
   }
 
   /**

@@ -241,7 +241,12 @@ export class RequestHandler {
 
     try {
       const namespace = request.namespace == null ? undefined : checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
-      yield * this.#checkAuthorized({ peer, action: 'discover', namespace, token: request.token, remoteAddr: origin.remoteAddr, connection, signal }, account)
+
+      // as it may take them back
+      if (peer?.toString() !== request.of) {
+        yield * this.#checkAuthorized({ peer, action: 'discover', namespace, token: request.token, remoteAddr: origin.remoteAddr, connection, signal }, account)
+      }
+
       const all = yield * ask(() => this.#store.registrationsOf(request.of, now), signal)
       const registrations = namespace == null ? all : all.filter(registration => registration.namespace === namespace)
 

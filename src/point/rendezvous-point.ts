@@ -35,7 +35,7 @@ import type { Asker, DirectNews, DirectPage, DirectQuery, DirectRegistration, Or
 import type { PointSettings } from './settings.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize, Unsubscribe } from '../store/types.ts'
-import type { Connection, Logger, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
+import type { Connection, Logger, PeerId, PublicKey, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
 /**
  * The network side of a rendezvous point: streams, timers, events. What it answers is the handler's
@@ -207,8 +207,8 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     return this.#direct.watch(namespace, cookie, asker)
   }
 
-  verifying (asker: Asker): void {
-    this.#direct.verifying(asker)
+  verifying (key: PublicKey, asker: Asker): void {
+    this.#direct.verifying(key, asker)
   }
 
   isStarted (): boolean {

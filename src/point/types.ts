@@ -2,7 +2,7 @@ import type { Status } from '../protocol/errors.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { RegistrationStore, StoredRegistration, StoreSize } from '../store/types.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Metrics, PeerId, PublicKey, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 /** What a peer asks for, as `authorize` sees it. */
@@ -484,7 +484,7 @@ export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents>
   list: (query: DirectQuery, asker: Asker) => Promise<DirectPage>
 
   /**
-   * The registrations of one peer.
+   * The registrations of one peer. Who asks for its own may always see them.
    *
    * @param namespace - in which they are; undefined for all
    * @throws {RendezvousError}
@@ -503,9 +503,10 @@ export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents>
   /**
    * To be called before a signature is verified to find out who asks: it is counted like that of a record.
    *
-   * @throws {RendezvousError} when this point has no time for it now
+   * @param key - by which it is to be verified
+   * @throws {RendezvousError} when this point has no time for it now, or never for a key like that
    */
-  verifying: (asker: Asker) => void
+  verifying: (key: PublicKey, asker: Asker) => void
 
   /** The protocol it answers. */
   readonly protocol: string

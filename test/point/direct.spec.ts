@@ -12,6 +12,7 @@ import type { RendezvousPoint } from '../../src/point/rendezvous-point.ts'
 import type { Asker, AuthorizeRequest, DirectNews, RendezvousPointEvents, RendezvousPointInit } from '../../src/point/types.ts'
 import type { RegistrationStore } from '../../src/store/types.ts'
 import type { Identity } from '../fixtures/records.ts'
+import type { PublicKey } from '@libp2p/interface'
 
 let alice: Identity
 let bob: Identity
@@ -142,14 +143,21 @@ describe('the rate limit', () => {
 
   it('counts a signature as five, and those of all have an end', async () => {
     const point = await start({ rateLimit: { requests: 5, interval: 60_000 } })
-    point.verifying(from())
+    point.verifying(alice.peerId.publicKey as PublicKey, from())
     await expect(point.list({}, from())).rejects.toMatchObject({ name: 'UnavailableError' })
 
     expect(() => {
       for (let i = 0; i < 2_001; i++) {
-        point.verifying(from('198.51.100.7'))
+        point.verifying(alice.peerId.publicKey as PublicKey, from('198.51.100.7'))
       }
     }).toThrow(expect.objectContaining({ name: 'UnavailableError', statusText: 'this point is sent more than it can verify' }))
+  })
+
+  it('has nobody verify what takes for ever', async () => {
+    const point = await start()
+    const key = { type: 'RSA', jwk: { n: 'x'.repeat(342), e: 'x'.repeat(300) } } as unknown as PublicKey
+
+    expect(() => { point.verifying(key, from()) }).toThrow(expect.objectContaining({ name: 'NotAuthorizedError' }))
   })
 })
 
@@ -180,6 +188,9 @@ describe('authorize', () => {
     await expect(point.list({}, { ...from(), token })).rejects.toMatchObject({ name: 'NotAuthorizedError' })
     await expect(point.register(await registration(bob), { ...as(bob), token })).rejects.toMatchObject({ name: 'NotAuthorizedError' })
     await expect(point.register(await registration(alice), { ...as(alice), token })).resolves.toMatchObject({ namespace: 'my-app' })
+    // what is one's own needs none
+    await expect(point.find(alice.peerId, undefined, as(alice))).resolves.toHaveLength(1)
+    await expect(point.find(alice.peerId, undefined, as(bob))).rejects.toMatchObject({ name: 'NotAuthorizedError' })
   })
 })
 
@@ -251,7 +262,7 @@ describe('watching without a connection', () => {
 
     await expect(displaced).rejects.toMatchObject({ name: 'UnavailableError', statusText: 'maxSubscriptions (2) is reached' })
     await expect(point.watch('my-app', undefined, from()).next()).rejects.toMatchObject({ name: 'UnavailableError' })
-    await first.return()
+    await first.return(undefined)
     const fourth = point.watch('my-app', undefined, from())
     await expect(fourth.next()).resolves.toMatchObject({ done: false })
     await Promise.all([third.return(undefined), fourth.return(undefined)])

@@ -3,7 +3,8 @@ import { flagName } from './flags.ts'
 import { clean, counted } from './output.ts'
 import type { Output } from './output.ts'
 import type { Place } from './workers/place.ts'
-import type { DiscoverRejectedDetail, DiscoverServedDetail, NearLimit, RegistrationDetail, RegistrationRejectedDetail, RendezvousPoint, RendezvousPointEvents } from 'libp2p-rendezvous'
+import type { TypedEventTarget } from '@libp2p/interface'
+import type { DiscoverRejectedDetail, DiscoverServedDetail, NearLimit, RegistrationDetail, RegistrationRejectedDetail, RendezvousPointEvents } from 'libp2p-rendezvous'
 
 /** Lines in one second, of all processes together; what is more is counted. Peers could fill a disk otherwise. */
 const MAX_LINES = 100
@@ -49,7 +50,7 @@ export class PointLog {
   /**
    * @param isQuiet - whether only what cannot wait is of interest
    */
-  follow (point: RendezvousPoint, isQuiet: boolean): void {
+  follow (point: TypedEventTarget<RendezvousPointEvents>, isQuiet: boolean): void {
     point.addEventListener('limit:near', ({ detail }) => { this.nearLimit(detail) })
 
     for (const type of isQuiet ? [] : this.#events) {

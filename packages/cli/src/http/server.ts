@@ -3,9 +3,12 @@ import { Hono } from 'hono'
 import { Failure, UsageError } from '../failures.ts'
 import { portProblem } from '../ports.ts'
 import { networkOfIp } from './addresses.ts'
+import { errorAnswers } from './errors.ts'
 import { healthRoutes, metricsRoutes } from './health.ts'
 import { namesOf, onlyOwnHosts } from './hosts.ts'
 import { Places } from './places.ts'
+import { registryRoutes } from './registry.ts'
+import { routingRoutes } from './routing.ts'
 import type { HttpEnv, HttpServers, HttpSources, HttpValues, Part } from './types.ts'
 import type { HostPort } from '../flags.ts'
 import type { Server } from 'node:http'
@@ -28,7 +31,7 @@ const IDLE_TIMEOUT = 30_000
 const SILENCE = 6
 
 /** What everybody may ask, in the order in which it is looked for. */
-const PUBLIC: Part[] = [healthRoutes]
+const PUBLIC: Part[] = [healthRoutes, routingRoutes, registryRoutes]
 
 /** What is only for whoever runs the point. */
 const PRIVATE: Part[] = [healthRoutes, metricsRoutes]
@@ -45,7 +48,6 @@ export async function startHttp (values: HttpValues, sources: HttpSources): Prom
     throw new UsageError('--http is for everybody, and --admin is not: give each an address of its own')
   }
 
-  const names = new Set([...namesOf(values.announce ?? []), ...(values.httpHost ?? []).map(name => name.toLowerCase())])
   const servers: Server[] = []
 
   const serve = async (at: HostPort | undefined, flag: string, app: () => Hono<HttpEnv>): Promise<string | undefined> => {
@@ -69,8 +71,8 @@ export async function startHttp (values: HttpValues, sources: HttpSources): Prom
 
   try {
     return {
-      url: await serve(http, '--http', () => appOf(admin == null ? [...PUBLIC, metricsRoutes] : PUBLIC, sources)),
-      adminUrl: await serve(admin, '--admin', () => privateAppOf(PRIVATE, sources, names)),
+      url: await serve(http, '--http', () => appOf(admin == null ? [...PUBLIC, metricsRoutes] : PUBLIC, sources, values)),
+      adminUrl: await serve(admin, '--admin', () => privateAppOf(PRIVATE, sources, values)),
       close
     }
   } catch (err) {
@@ -79,22 +81,21 @@ export async function startHttp (values: HttpValues, sources: HttpSources): Prom
   }
 }
 
-function appOf (parts: Part[], sources: HttpSources, app = new Hono<HttpEnv>()): Hono<HttpEnv> {
+function appOf (parts: Part[], sources: HttpSources, values: HttpValues, app = new Hono<HttpEnv>()): Hono<HttpEnv> {
   app.use(async (c, next) => {
-    await next()
     c.header('x-content-type-options', 'nosniff')
+    await next()
   })
-  parts.forEach(part => app.route('/', part(sources)))
+  parts.forEach(part => app.route('/', part(sources, values)))
   app.notFound(c => c.text('There is nothing here\n', 404))
-  // what went wrong is not for strangers
-  app.onError((err, c) => 'getResponse' in err ? err.getResponse() : c.text('internal error\n', 500))
+  app.onError(errorAnswers(values))
 
   return app
 }
 
 /** What changes anything must not be reached by pages of strangers in the browser of whoever runs the point. */
-function privateAppOf (parts: Part[], sources: HttpSources, names: ReadonlySet<string>): Hono<HttpEnv> {
-  return appOf(parts, sources, new Hono<HttpEnv>().use(onlyOwnHosts(names)))
+function privateAppOf (parts: Part[], sources: HttpSources, values: HttpValues): Hono<HttpEnv> {
+  return appOf(parts, sources, values, new Hono<HttpEnv>().use(onlyOwnHosts(namesOf(values))))
 }
 
 function serverOf (app: Hono<HttpEnv>, { requestTimeout = REQUEST_TIMEOUT, maxHttpConnections = MAX_CONNECTIONS }: HttpValues): Server {

@@ -21,7 +21,7 @@ export interface HttpSources {
 }
 
 /** A part of what is served. */
-export type Part = (sources: HttpSources) => Hono<HttpEnv>
+export type Part = (sources: HttpSources, values: HttpValues) => Hono<HttpEnv>
 
 /** What of the command line concerns HTTP. */
 export interface HttpValues {
@@ -29,6 +29,12 @@ export interface HttpValues {
   admin?: HostPort
   httpHost?: string[]
   announce?: Multiaddr[]
+  /** That are believed when they say for whom they ask. */
+  trustedProxy?: string[]
+  /** Whose members alone are served. */
+  network?: unknown
+  /** Processes that share the work: none of them is this one. */
+  workers?: number
   /** Milliseconds for a request to arrive; beyond it Node answers 408. */
   requestTimeout?: number
   /** Of each of the two. Each takes a file descriptor, and what its reader has not read yet. */

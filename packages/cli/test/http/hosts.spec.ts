@@ -14,8 +14,9 @@ describe('a host', () => {
   })
 })
 
-it('names that are announced are those of DNS, in lower case', () => {
+it('names are those that were given, and of what is announced those of DNS, in lower case', () => {
   const addresses = ['/dns4/Rendezvous.example.com/tcp/443/wss', '/dns/other.example.com/tcp/1', '/ip4/192.0.2.1/tcp/1']
 
-  expect(namesOf(addresses.map(address => multiaddr(address)))).toEqual(['rendezvous.example.com', 'other.example.com'])
+  expect([...namesOf({ httpHost: ['Here.example'], announce: addresses.map(address => multiaddr(address)) })]).toEqual(['here.example', 'rendezvous.example.com', 'other.example.com'])
+  expect(namesOf({}).size).toBe(0)
 })

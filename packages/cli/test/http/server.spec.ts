@@ -49,7 +49,7 @@ describe('what is served over HTTP', () => {
   it('says nothing of what went wrong', async () => {
     const { url } = await start({ http: ANY }, { metrics: async () => { throw new Error('a secret') } })
 
-    expect(await ask(`${url}/metrics`)).toMatchObject({ status: 500, text: 'internal error\n' })
+    expect(await ask(`${url}/metrics`)).toMatchObject({ status: 500, text: '{"message":"internal error"}' })
   })
 
   it('is not at one address for everybody and for the operator', async () => {
