@@ -29,6 +29,7 @@ export const parts = {
   growth: 'A map of a million peers grows and shrinks',
   handler: 'The handler: request bytes to response bytes',
   network: 'End to end: TCP, Noise and Yamux on loopback, the point in its own process',
+  http: 'Over HTTP: requests in a second, and the slowest hundredth, against the framework that answers the same bytes',
   watch: 'Watching: a thousand in processes of their own',
   city: 'A city: thousands who are connected, registered and watching',
   valkey: 'The store that points share: Valkey',

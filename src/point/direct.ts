@@ -92,8 +92,8 @@ export class Direct {
     return { registrations, cookie: encodeCookie({ cursor, namespace: namespace ?? '' }) }
   }
 
-  async find (peer: PeerId, namespace: string | undefined, asker: Asker): Promise<StoredRegistration[]> {
-    const request: Find = { type: 'discover', of: peer.toString(), namespace, token: asker.token }
+  async find (peer: string, namespace: string | undefined, asker: Asker): Promise<StoredRegistration[]> {
+    const request: Find = { type: 'discover', of: peer, namespace, token: asker.token }
     const { page } = await this.#ask(request, asker, context => this.#init.handler.find(asker.peer, request, this.#init.now(), context))
 
     return page?.registrations ?? []

@@ -199,7 +199,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
     return this.#direct.list(query, asker)
   }
 
-  async find (peer: PeerId, namespace: string | undefined, asker: Asker): Promise<StoredRegistration[]> {
+  async find (peer: string, namespace: string | undefined, asker: Asker): Promise<StoredRegistration[]> {
     return this.#direct.find(peer, namespace, asker)
   }
 

@@ -486,10 +486,11 @@ export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents>
   /**
    * The registrations of one peer. Who asks for its own may always see them.
    *
+   * @param peer - a peer id in its string form
    * @param namespace - in which they are; undefined for all
    * @throws {RendezvousError}
    */
-  find: (peer: PeerId, namespace: string | undefined, asker: Asker) => Promise<StoredRegistration[]>
+  find: (peer: string, namespace: string | undefined, asker: Asker) => Promise<StoredRegistration[]>
 
   /**
    * What there is in a namespace, and then what happens there. It is found out when it is asked for, so who is slow is told

@@ -121,7 +121,7 @@ describe('listing without a connection', () => {
     await point.register(await registration(alice, 'one'), as(alice))
     await point.register(await registration(alice, 'two'), as(alice))
     await point.register(await registration(bob, 'one'), as(bob))
-    const namespaces = async (namespace?: string): Promise<string[]> => (await point.find(alice.peerId, namespace, from())).map(({ namespace }) => namespace).sort()
+    const namespaces = async (namespace?: string): Promise<string[]> => (await point.find(alice.peerId.toString(), namespace, from())).map(({ namespace }) => namespace).sort()
 
     expect(await namespaces()).toEqual(['one', 'two'])
     expect(await namespaces('two')).toEqual(['two'])
@@ -168,7 +168,7 @@ describe('authorize', () => {
     const asker = from()
     await point.list({ namespace: 'my-app' }, { ...asker, token: 'a token' })
     await point.register(await registration(alice), as(alice))
-    await point.find(bob.peerId, undefined, asker)
+    await point.find(bob.peerId.toString(), undefined, asker)
 
     expect(requests).toMatchObject([
       { peer: undefined, action: 'discover', namespace: 'my-app', token: 'a token', remoteAddr: asker.origin.remoteAddr, connection: undefined },
@@ -189,8 +189,8 @@ describe('authorize', () => {
     await expect(point.register(await registration(bob), { ...as(bob), token })).rejects.toMatchObject({ name: 'NotAuthorizedError' })
     await expect(point.register(await registration(alice), { ...as(alice), token })).resolves.toMatchObject({ namespace: 'my-app' })
     // what is one's own needs none
-    await expect(point.find(alice.peerId, undefined, as(alice))).resolves.toHaveLength(1)
-    await expect(point.find(alice.peerId, undefined, as(bob))).rejects.toMatchObject({ name: 'NotAuthorizedError' })
+    await expect(point.find(alice.peerId.toString(), undefined, as(alice))).resolves.toHaveLength(1)
+    await expect(point.find(alice.peerId.toString(), undefined, as(bob))).rejects.toMatchObject({ name: 'NotAuthorizedError' })
   })
 })
 

@@ -29,14 +29,14 @@ export function askerOf (proxies: string[] = []): AskerOf {
     const remote = socket.remoteAddress ?? ''
     const known = origins.get(socket)
 
-    if (known != null && (proxies.length === 0 || forwardedFor == null)) {
+    if (known != null && forwardedFor == null) {
       return known
     }
 
     // of a proxy that does not tell for whom it asks the point knows, too, and goes by the id
     const origin = { remoteAddr: addressOf(behind(remote, forwardedFor) ?? plainIp(remote)), id: `http-${++sockets}` }
 
-    if (forwardedFor == null || proxies.length === 0) {
+    if (forwardedFor == null) {
       origins.set(socket, origin)
     }
 
@@ -44,10 +44,14 @@ export function askerOf (proxies: string[] = []): AskerOf {
   }
 
   return ((c: Context<HttpEnv>, peer?: PeerId) => ({
-    origin: originOf(c.env.incoming.socket, c.req.header('x-forwarded-for')),
+    origin: originOf(c.env.incoming.socket, proxies.length === 0 ? undefined : c.req.header('x-forwarded-for')),
     ...(peer == null ? {} : { peer }),
-    token: BEARER.exec(c.req.header('authorization') ?? '')?.[1]
+    token: bearer(c.env.incoming.headers.authorization)
   })) as AskerOf
+}
+
+function bearer (authorization: string | undefined): string | undefined {
+  return authorization == null ? undefined : BEARER.exec(authorization)?.[1]
 }
 
 function addressOf (ip: string): Origin['remoteAddr'] {

@@ -39,9 +39,14 @@ export function retryAfter ({ retryAfter }: { retryAfter?: number | undefined })
  * those of this program; what went wrong otherwise is not for strangers.
  *
  * @param network - whose members alone are served; undefined for everybody
+ * @param headers - of all answers
  */
-export function errorAnswers ({ network }: Pick<HttpValues, 'network'>): (err: unknown, c: Context<HttpEnv>) => Response {
-  return (err, c) => answerOf(err, c, network != null)
+export function errorAnswers ({ network }: Pick<HttpValues, 'network'>, headers: Record<string, string> = {}): (err: unknown, c: Context<HttpEnv>) => Response {
+  return (err, c) => {
+    Object.entries(headers).forEach(([name, value]) => { c.header(name, value) })
+
+    return answerOf(err, c, network != null)
+  }
 }
 
 function answerOf (err: unknown, c: Context<HttpEnv>, isForMembers: boolean): Response {

@@ -2,14 +2,14 @@ import { bodyLimit } from 'hono/body-limit'
 import { Hono } from 'hono'
 import { base64, base64url } from 'multiformats/bases/base64'
 import { askerOf } from './asker.ts'
-import { openToPages } from './cors.ts'
-import { BadRequest, errorAnswers } from './errors.ts'
+import { besides, OPEN_TO_PAGES } from './cors.ts'
+import { BadRequest } from './errors.ts'
 import { eventStream } from './events.ts'
 import { namesOf, onlyOwnHosts } from './hosts.ts'
-import { onlyMethods } from './methods.ts'
 import { openapi } from './openapi.ts'
 import { PROOF_HEADER, provedBy } from './proof.ts'
 import { RecordTexts } from './records.ts'
+import { Remembered } from './remembered.ts'
 import { parsePeer } from './routing.ts'
 import { servingNode } from './serving-point.ts'
 import { HEARTBEAT, Sightings } from './sightings.ts'
@@ -24,8 +24,11 @@ const MOST = 100
 /** Bytes of what is announced: two records of 4 KiB in base64, and what is around them. */
 const MAX_BODY = 16 * 1024
 
-const NO_STORE = { 'cache-control': 'no-store' }
+const NO_STORE = { ...OPEN_TO_PAGES, 'cache-control': 'no-store' }
 const JSON_HEADERS = { ...NO_STORE, 'content-type': 'application/json' }
+
+/** How what is said of a peer ends that was never seen. */
+const NEVER_SEEN = ',"online":false,"lastSeen":null}'
 
 const multibase = base64url.decoder.or(base64.decoder)
 
@@ -54,34 +57,38 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
     return provedBy(c.req.header(PROOF_HEADER), asked, Date.now(), key => { rendezvousPoint.verifying(key, asker(c)) })
   }
 
-  const peerJson = (registration: StoredRegistration, now: number): string => {
-    const { peer, expires } = registration
+  /**
+   * What is said of a registration whose peer was never seen. Through bytes, a text is in one piece: a page is put together of
+   * a hundred, and would otherwise be of a thousand pieces each time.
+   */
+  const registered = new Remembered((registration: StoredRegistration) => {
     const { addressesJson, envelope } = texts.of(registration)
 
-    return `{"peerId":"${peer}",${presence(peer, now)},"expires":"${iso(expires)}","addresses":${addressesJson},"signedPeerRecord":"${envelope}"}`
+    return Buffer.from(`{"peerId":"${registration.peer}","expires":"${iso(registration.expires)}","addresses":${addressesJson},"signedPeerRecord":"${envelope}"${NEVER_SEEN}`).toString()
+  }, text => text.length)
+
+  const peerJson = (registration: StoredRegistration, now: number): string => {
+    const text = registered.of(registration)
+    const lastSeen = seen.lastSeen(registration.peer, now)
+
+    return lastSeen == null ? text : `${text.slice(0, -NEVER_SEEN.length)},"online":${seen.isOnline(registration.peer, now)},"lastSeen":"${iso(lastSeen)}"}`
   }
 
-  const presence = (peer: string, now: number): string => {
-    const lastSeen = seen.lastSeen(peer, now)
-
-    return `"online":${seen.isOnline(peer, now)},"lastSeen":${lastSeen == null ? null : `"${iso(lastSeen)}"`}`
-  }
+  const peersJson = (registrations: StoredRegistration[], now: number): string => `"peers":[${registrations.map(registration => peerJson(registration, now)).join(',')}]`
 
   const app = new Hono<HttpEnv>()
-  const open = (path: string, methods: string): void => {
-    app.use(path, openToPages(`${methods}, OPTIONS`, 'Authorization, Content-Type, Last-Event-ID, Peer-Proof'), onlyMethods(...methods.split(', '), 'HEAD'))
-  }
+  const only = (path: string, ...methods: string[]): void => { besides(app, path, methods, { headers: 'Authorization, Content-Type, Last-Event-ID, Peer-Proof' }) }
 
-  open('/network/:network/active-peers', 'GET')
+  only('/network/:network/active-peers', 'GET')
   app.get('/network/:network/active-peers', async c => {
     const limit = limitOf(c.req.query('limit'))
     const { registrations, cookie } = await serving().services.rendezvousPoint.list({ namespace: namespaceOf(c), cookie: cookieOf(c.req.query('cookie')), limit }, asker(c))
     const now = Date.now()
 
-    return c.body(`{"peers":[${registrations.map(registration => peerJson(registration, now)).join(',')}],"cookie":"${base64url.encode(cookie)}","more":${registrations.length >= limit}}`, 200, JSON_HEADERS)
+    return new Response(`{${peersJson(registrations, now)},"cookie":"${base64url.encode(cookie)}","more":${registrations.length >= limit}}`, { headers: JSON_HEADERS })
   })
 
-  open('/network/:network/peer/:peer', 'GET')
+  only('/network/:network/peer/:peer', 'GET')
   app.get('/network/:network/peer/:peer', async c => {
     const peer = parsePeer(segment(c, 4))
     const [registration] = await serving().services.rendezvousPoint.find(peer, namespaceOf(c), asker(c))
@@ -91,10 +98,10 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
       throw new BadRequest(404, 'this peer is not registered in this network')
     }
 
-    return c.body(peerJson(registration, now), 200, JSON_HEADERS)
+    return new Response(peerJson(registration, now), { headers: JSON_HEADERS })
   })
 
-  open('/network/:network/announce', 'POST, DELETE')
+  only('/network/:network/announce', 'POST', 'DELETE')
   app.use('/network/:network/announce', ownHosts, bodyLimit({ maxSize: MAX_BODY, onError: () => { throw new BadRequest(413, `there may be ${MAX_BODY} bytes at the most`) } }))
   app.post('/network/:network/announce', async c => {
     const namespace = namespaceOf(c)
@@ -114,10 +121,10 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
       throw new BadRequest(404, 'this peer is not registered in this network')
     }
 
-    return c.body(null, 204)
+    return c.body(null, 204, NO_STORE)
   })
 
-  open('/network/:network/events', 'GET')
+  only('/network/:network/events', 'GET')
   app.get('/network/:network/events', async c => {
     const cookie = cookieOf(c.req.header('last-event-id') ?? c.req.query('cookie'))
     const news = serving().services.rendezvousPoint.watch(namespaceOf(c), cookie, { ...asker(c), signal: c.req.raw.signal })
@@ -127,24 +134,23 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
 
       return {
         id: base64url.encode(cookie),
-        data: `{"peers":[${registrations.map(registration => peerJson(registration, now)).join(',')}],"gone":${JSON.stringify(gone)},"resync":${resync},"more":${more}}`
+        data: `{${peersJson(registrations, now)},"gone":${JSON.stringify(gone)},"resync":${resync},"more":${more}}`
       }
     }), 200, { ...NO_STORE, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
   })
 
-  open('/coordinator/heartbeat', 'POST')
+  only('/coordinator/heartbeat', 'POST')
   app.use('/coordinator/heartbeat', ownHosts)
   app.post('/coordinator/heartbeat', async c => {
     const peer = await prover(c)
-    const registrations = await serving().services.rendezvousPoint.find(peer, undefined, asker(c, peer))
+    const registrations = await serving().services.rendezvousPoint.find(peer.toString(), undefined, asker(c, peer))
     seen.note(peer.toString(), Date.now())
 
     return c.json({ peerId: peer.toString(), networks: registrations.map(({ namespace, expires }) => ({ network: namespace, expires: iso(expires) })), interval: HEARTBEAT }, 200, NO_STORE)
   })
 
-  open('/openapi.json', 'GET')
-  app.get('/openapi.json', c => c.json(openapi))
-  app.onError(errorAnswers(values))
+  only('/openapi.json', 'GET')
+  app.get('/openapi.json', c => c.json(openapi, 200, OPEN_TO_PAGES))
 
   return app
 }

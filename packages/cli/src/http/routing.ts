@@ -5,14 +5,13 @@ import { base58btc } from 'multiformats/bases/base58'
 import { base32 } from 'multiformats/bases/base32'
 import { CID } from 'multiformats/cid'
 import { askerOf } from './asker.ts'
-import { openToPages } from './cors.ts'
-import { BadRequest, errorAnswers } from './errors.ts'
+import { besides, OPEN_TO_PAGES } from './cors.ts'
+import { BadRequest } from './errors.ts'
 import { filterAddresses, parseFilter, wantsUnknownProtocols } from './filters.ts'
 import { RecordTexts } from './records.ts'
 import { servingNode } from './serving-point.ts'
 import type { HttpEnv, HttpSources, HttpValues } from './types.ts'
 import type { Filter } from './filters.ts'
-import type { PeerId } from '@libp2p/interface'
 import type { Asker, RendezvousPoint, StoredRegistration } from 'libp2p-rendezvous'
 import type { Context } from 'hono'
 
@@ -27,6 +26,9 @@ const ANYTHING_FOR = 300
 /** The codec of blocks of which nothing else is known. */
 const RAW = 0x55
 const IDENTITY = 0x00
+
+/** The usual form of a peer id, which need not be read to be looked for. */
+const ED25519 = /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/
 
 const NDJSON = 'application/x-ndjson'
 
@@ -52,23 +54,24 @@ export function routingRoutes (sources: HttpSources, values: HttpValues): Hono<H
     const filter = parseFilter(c.req.query('filter-addrs'))
     const isWanted = wantsUnknownProtocols(parseFilter(c.req.query('filter-protocols')))
     const listed = isWanted ? first : []
+    const now = Date.now()
     const headers = {
-      'cache-control': cacheControl(listed, values.network != null, Date.now()),
-      'last-modified': new Date().toUTCString(),
+      ...OPEN_TO_PAGES,
+      'cache-control': cacheControl(listed, values.network != null, now),
+      'last-modified': httpDate(now),
       vary: values.network == null ? 'Accept' : 'Accept, Authorization'
     }
     const records = (registrations: StoredRegistration[]): string[] => registrations.map(registration => peerRecord(registration, texts, filter)).filter(text => text !== '')
 
-    if (wantsLines(c.req.header('accept'))) {
+    if (wantsLines(c.env.incoming.headers.accept)) {
       const lines = records(listed).map(line => `${line}\n`).join('')
 
-      return c.body(rest == null || !isWanted ? lines : linesOf(lines, rest, records), 200, { ...headers, 'content-type': NDJSON })
+      return new Response(rest == null || !isWanted ? lines : linesOf(lines, rest, records), { headers: { ...headers, 'content-type': NDJSON } })
     }
 
-    return c.body(`{"${key}":[${records(listed).join(',')}]}`, 200, { ...headers, 'content-type': 'application/json' })
+    return new Response(`{"${key}":[${records(listed).join(',')}]}`, { headers: { ...headers, 'content-type': 'application/json' } })
   }
 
-  app.use('/routing/*', openToPages('GET, OPTIONS', 'Accept, Authorization, Content-Type'))
   app.get('/routing/v1/peers/:peer', async c => {
     const peer = parsePeer(c.req.param('peer'))
     const registrations = await point().find(peer, undefined, asker(c))
@@ -85,7 +88,7 @@ export function routingRoutes (sources: HttpSources, values: HttpValues): Hono<H
     }
 
     const who = asker(c)
-    const isLined = wantsLines(c.req.header('accept'))
+    const isLined = wantsLines(c.env.incoming.headers.accept)
     const serving = point()
     // of more than can be told in one piece, not always the same
     const { registrations, cookie } = await serving.list({ namespace, limit: MOST, sample: !isLined }, who)
@@ -95,10 +98,10 @@ export function routingRoutes (sources: HttpSources, values: HttpValues): Hono<H
   })
   // of the specification, and nothing that registrations could answer
   app.on(['GET', 'HEAD', 'PUT'], ['/routing/v1/ipns/*', '/routing/v1/dht/*'], () => { throw new BadRequest(501, 'this point routes to peers and providers') })
-  app.all('/routing/v1/peers/:peer', c => { throw new BadRequest(501, `there is no ${c.req.method} here`) })
-  app.all('/routing/v1/providers/:cid', c => { throw new BadRequest(501, `there is no ${c.req.method} here`) })
-  app.all('/routing/*', () => { throw new BadRequest(400, 'there is /routing/v1/peers/{peer-id} and /routing/v1/providers/{cid}') })
-  app.onError(errorAnswers(values))
+
+  for (const path of ['/routing/v1/peers/:peer', '/routing/v1/providers/:cid']) {
+    besides(app, path, ['GET'], { headers: 'Accept, Authorization, Content-Type', refuse: c => { throw new BadRequest(501, `there is no ${c.req.method} here`) } })
+  }
 
   return app
 }
@@ -122,8 +125,13 @@ function peerRecord (registration: StoredRegistration, texts: RecordTexts, filte
 }
 
 /** Whether lines are asked for; who does not say it gets one piece. */
-function wantsLines (accept: string | undefined): boolean {
-  const qualities = new Map((accept ?? '').toLowerCase().split(',').map(range => {
+function wantsLines (accept = ''): boolean {
+  // most do not
+  if (!accept.includes('ndjson')) {
+    return false
+  }
+
+  const qualities = new Map(accept.toLowerCase().split(',').map(range => {
     const [type = '', ...parameters] = range.split(';').map(part => part.trim())
     const q = parameters.find(parameter => parameter.startsWith('q='))
 
@@ -181,12 +189,31 @@ function cacheControl (listed: StoredRegistration[], isPrivate: boolean, now: nu
   return `public, max-age=${shortest}, stale-while-revalidate=${longest}, stale-if-error=${longest}`
 }
 
+/** The last second, as headers have it: many are answered in one. */
+let lastDate = { second: 0, text: '' }
+
+function httpDate (now: number): string {
+  const second = Math.floor(now / 1_000)
+
+  if (second !== lastDate.second) {
+    lastDate = { second, text: new Date(now).toUTCString() }
+  }
+
+  return lastDate.text
+}
+
 /**
+ * A peer id in its usual form.
+ *
  * @throws {BadRequest}
  */
-export function parsePeer (text: string): PeerId {
+export function parsePeer (text: string): string {
+  if (ED25519.test(text)) {
+    return text
+  }
+
   try {
-    return peerIdFromString(text)
+    return peerIdFromString(text).toString()
   } catch {
     throw new BadRequest(422, 'this is no peer id: it is a multihash in base58btc, or a CID with the codec libp2p-key')
   }

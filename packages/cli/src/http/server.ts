@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { Failure, UsageError } from '../failures.ts'
 import { portProblem } from '../ports.ts'
 import { networkOfIp } from './addresses.ts'
+import { OPEN_TO_PAGES } from './cors.ts'
 import { errorAnswers } from './errors.ts'
 import { healthRoutes, metricsRoutes } from './health.ts'
 import { namesOf, onlyOwnHosts } from './hosts.ts'
@@ -11,6 +12,7 @@ import { registryRoutes } from './registry.ts'
 import { routingRoutes } from './routing.ts'
 import type { HttpEnv, HttpServers, HttpSources, HttpValues, Part } from './types.ts'
 import type { HostPort } from '../flags.ts'
+import type { HttpBindings } from '@hono/node-server'
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
@@ -30,8 +32,14 @@ const IDLE_TIMEOUT = 30_000
 /** How long nothing may move on a connection while it is answered, as a multiple of the time for a request to arrive. */
 const SILENCE = 6
 
+type Fetch = (request: Request, env: HttpBindings) => Response | Promise<Response>
+
 /** What everybody may ask, in the order in which it is looked for. */
-const PUBLIC: Part[] = [healthRoutes, routingRoutes, registryRoutes]
+const PUBLIC: Part[] = [healthRoutes]
+
+/** What programs ask, by the first part of its path. */
+const API: Part[] = [routingRoutes, registryRoutes]
+const API_PATH = /^\/(?:routing|network|coordinator|openapi\.json)\b/
 
 /** What is only for whoever runs the point. */
 const PRIVATE: Part[] = [healthRoutes, metricsRoutes]
@@ -50,7 +58,7 @@ export async function startHttp (values: HttpValues, sources: HttpSources): Prom
 
   const servers: Server[] = []
 
-  const serve = async (at: HostPort | undefined, flag: string, app: () => Hono<HttpEnv>): Promise<string | undefined> => {
+  const serve = async (at: HostPort | undefined, flag: string, app: () => Fetch): Promise<string | undefined> => {
     if (at == null) {
       return
     }
@@ -71,14 +79,28 @@ export async function startHttp (values: HttpValues, sources: HttpSources): Prom
 
   try {
     return {
-      url: await serve(http, '--http', () => appOf(admin == null ? [...PUBLIC, metricsRoutes] : PUBLIC, sources, values)),
-      adminUrl: await serve(admin, '--admin', () => privateAppOf(PRIVATE, sources, values)),
+      url: await serve(http, '--http', () => publicApp(admin == null ? [...PUBLIC, metricsRoutes] : PUBLIC, sources, values)),
+      adminUrl: await serve(admin, '--admin', () => privateAppOf(PRIVATE, sources, values).fetch),
       close
     }
   } catch (err) {
     close()
     throw err
   }
+}
+
+/**
+ * What programs ask is asked often, and its answers are a matter of microseconds. So it is apart from pages, and nothing is
+ * around its handlers.
+ */
+function publicApp (parts: Part[], sources: HttpSources, values: HttpValues): Fetch {
+  const pages = appOf(parts, sources, values)
+  const api = new Hono<HttpEnv>()
+  API.forEach(part => api.route('/', part(sources, values)))
+  api.notFound(c => c.json({ message: 'there is nothing here; what there is says /openapi.json' }, c.req.path.startsWith('/routing') ? 400 : 404, OPEN_TO_PAGES))
+  api.onError(errorAnswers(values, OPEN_TO_PAGES))
+
+  return (request, env) => (API_PATH.test(env.incoming.url ?? '') ? api : pages).fetch(request, env)
 }
 
 function appOf (parts: Part[], sources: HttpSources, values: HttpValues, app = new Hono<HttpEnv>()): Hono<HttpEnv> {
@@ -98,9 +120,10 @@ function privateAppOf (parts: Part[], sources: HttpSources, values: HttpValues):
   return appOf(parts, sources, values, new Hono<HttpEnv>().use(onlyOwnHosts(namesOf(values))))
 }
 
-function serverOf (app: Hono<HttpEnv>, { requestTimeout = REQUEST_TIMEOUT, maxHttpConnections = MAX_CONNECTIONS }: HttpValues): Server {
+function serverOf (fetch: Fetch, { requestTimeout = REQUEST_TIMEOUT, maxHttpConnections = MAX_CONNECTIONS }: HttpValues): Server {
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    // what is created here speaks HTTP/1.1
+    fetch: (request, env) => fetch(request, env as HttpBindings),
     serverOptions: {
       maxHeaderSize: MAX_HEADER_SIZE,
       requestTimeout,
