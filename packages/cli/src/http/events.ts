@@ -2,9 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RendezvousError } from 'libp2p-rendezvous'
 import type { DirectNews } from 'libp2p-rendezvous'
 
-/** How often something is sent although there is nothing to tell, so that nobody on the way takes the stream for dead. Milliseconds. */
-const KEEP_ALIVE = 15_000
-
 /** How soon a reader comes back that has lost its stream, in milliseconds. */
 const RETRY = 3_000
 
@@ -18,9 +15,11 @@ export interface StreamedEvent {
 /**
  * News as server-sent events. They are found out when the reader takes them, so one that is slow is told the sum.
  *
+ * @param keepAlive - milliseconds after which something is sent although there is nothing to tell, so that nobody on the way
+ * takes the stream for dead
  * @throws what the first news throw
  */
-export async function eventStream (news: AsyncGenerator<DirectNews, void>, toEvent: (news: DirectNews) => StreamedEvent): Promise<ReadableStream<Uint8Array>> {
+export async function eventStream (news: AsyncGenerator<DirectNews, void>, keepAlive: number, toEvent: (news: DirectNews) => StreamedEvent): Promise<ReadableStream<Uint8Array>> {
   const encoder = new TextEncoder()
   const first = await news.next()
   let next: ReturnType<typeof news.next> | undefined = Promise.resolve(first)
@@ -33,7 +32,7 @@ export async function eventStream (news: AsyncGenerator<DirectNews, void>, toEve
       next ??= news.next()
 
       try {
-        const told = await orAfter(next, KEEP_ALIVE)
+        const told = await orAfter(next, keepAlive)
 
         if (told == null) {
           controller.enqueue(encoder.encode(':\n\n'))

@@ -27,6 +27,9 @@ const MAX_BODY = 16 * 1024
 const NO_STORE = { ...OPEN_TO_PAGES, 'cache-control': 'no-store' }
 const JSON_HEADERS = { ...NO_STORE, 'content-type': 'application/json' }
 
+/** How often an event stream says something at the least, in milliseconds. */
+const MAX_KEEP_ALIVE = 15_000
+
 /** How what is said of a peer ends that was never seen. */
 const NEVER_SEEN = ',"online":false,"lastSeen":null}'
 
@@ -41,6 +44,8 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
   const seen = new Sightings()
   const asker = askerOf(values.trustedProxy)
   const ownHosts = onlyOwnHosts(namesOf(values))
+  // sooner than a connection on which nothing moves is closed
+  const keepAlive = Math.min(MAX_KEEP_ALIVE, 2 * (values.requestTimeout ?? Infinity))
 
   const serving = (): ReturnType<typeof servingNode> => {
     const node = servingNode(sources, values)
@@ -129,7 +134,7 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
     const cookie = cookieOf(c.req.header('last-event-id') ?? c.req.query('cookie'))
     const news = serving().services.rendezvousPoint.watch(namespaceOf(c), cookie, { ...asker(c), signal: c.req.raw.signal })
 
-    return c.body(await eventStream(news, ({ registrations, gone, resync, more, cookie }) => {
+    return c.body(await eventStream(news, keepAlive, ({ registrations, gone, resync, more, cookie }) => {
       const now = Date.now()
 
       return {

@@ -386,6 +386,15 @@ describe('events', () => {
     socket.destroy()
   })
 
+  it('say something now and then, so that a stream on which nothing happens is not taken for dead', async () => {
+    const point = await httpPoint({}, { requestTimeout: 100 })
+    const { socket, until } = await rawConnection(point.url)
+    socket.write('GET /network/my-app/events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+    // six times as long as nothing may move
+    await until(Array.from({ length: 4 }, () => '3\r\n:\n\n\r\n').join(''))
+    socket.destroy()
+  })
+
   it('are given up with the connection', async () => {
     const point = await httpPoint({ maxSubscriptions: 1 })
     const { close } = await events(point)
