@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { tcp } from '@libp2p/tcp'
 import { createClient } from '@redis/client'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { clientNode, collect, stopNodes } from '../../../test/fixtures/nodes.ts'
+import { forward } from '../../valkey/test/forward.ts'
 import { describeServers, startCluster, startServer } from '../../valkey/test/servers.ts'
 import { build, endPrograms, Program, run } from './program.ts'
 import type { AddressInfo } from 'node:net'
@@ -154,6 +155,36 @@ describeServers(kind => {
       await cluster.destroy()
     }
   }, 120_000)
+
+  it('clients of a point that is killed come to another of the same identity by themselves, and stay registered', async () => {
+    server = await startServer(kind)
+    const [first, second] = [args(server.url, '--json'), args(server.url, '--json')]
+    const [one, two] = [first, second].map(args => args[args.indexOf('--data') + 1]) as [string, string]
+    const { peerId } = JSON.parse(String((await run('id', '--data', one)).stdout[0]))
+    mkdirSync(two)
+    copyFileSync(join(one, 'identity.key'), join(two, 'identity.key'))
+    const [killed, left] = [new Program(first), new Program(second)]
+    const ports = (await Promise.all([killed, left].map(async point => point.until('ready')))).map(({ addresses: [address] }) => Number(/tcp\/(\d+)\/p2p\/(\S+)/.exec(address)?.[1]))
+    // what a name or a balancer does
+    const address = await forward(ports[0] as number)
+
+    try {
+      const client = await clientNode({ points: [`/ip4/127.0.0.1/tcp/${address.port}/p2p/${peerId}`], register: ['kept'] }, { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] })
+      expect(await killed.until('registration:added')).toMatchObject({ namespace: 'kept' })
+      const lives = async (): Promise<number | undefined> => server?.pointsOf('rendezvous', String(client.peerId))
+      await expect.poll(lives, { timeout: 10_000 }).toBe(1)
+      address.to(ports[1] as number)
+      killed.signal('SIGKILL')
+
+      // the one that was killed counts for some minutes
+      await expect.poll(lives, { timeout: 20_000 }).toBe(2)
+      await client.services.rendezvous.register('more')
+      expect(await left.until('registration:added')).toMatchObject({ namespace: 'more', peer: String(client.peerId) })
+      expect(await collect(client.services.rendezvous.discover('kept'))).toHaveLength(1)
+    } finally {
+      await address.close()
+    }
+  }, 60_000)
 
   it('a point that is killed loses nothing that it acknowledged: another has it, and health tells when the store is away', async () => {
     server = await startServer(kind, '--requirepass', 'correct')

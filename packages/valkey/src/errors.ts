@@ -11,3 +11,12 @@ export class ClusterNodeError extends UnusableServerError {
     super('the server is a node of a cluster, which takes a client that is made by createCluster')
   }
 }
+
+/** What is to be written goes to another server. */
+export class ReplicaError extends UnusableServerError {
+  override name = 'ReplicaError'
+
+  constructor () {
+    super('the server is a replica, and the primary is needed')
+  }
+}

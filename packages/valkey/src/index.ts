@@ -26,6 +26,6 @@ export function valkeyStore (init: ValkeyStoreInit): RegistrationStore {
   return new ValkeyStore(init)
 }
 
-export { ClusterNodeError, UnusableServerError } from './errors.ts'
+export { ClusterNodeError, ReplicaError, UnusableServerError } from './errors.ts'
 export type { RedisClient } from './connection.ts'
 export type { ValkeyStoreInit } from './valkey-store.ts'

@@ -1,5 +1,5 @@
 import { RedisConnection } from './connection.ts'
-import { ClusterNodeError, UnusableServerError } from './errors.ts'
+import { ClusterNodeError, ReplicaError } from './errors.ts'
 import type { ConnectionInit, RedisClient, Subscription } from './connection.ts'
 
 /** Milliseconds between attempts to connect. */
@@ -68,8 +68,7 @@ export class ServerConnection extends RedisConnection {
       return await this.inTime(own.sendCommand(args, this.options), 1, late => { this.#lose(own, late) })
     } catch (err: any) {
       if (String(err.message).startsWith('READONLY')) {
-        this.#turn++
-        this.#lose(own, notPrimary())
+        this.#lose(own, new ReplicaError())
       }
 
       throw err
@@ -100,11 +99,18 @@ export class ServerConnection extends RedisConnection {
     } else {
       this.#isReady = true
       this.#failures = 0
+      this.#checkOften(own)
     }
   }
 
   async #begin (own: any): Promise<void> {
     await own.connect()
+    await this.#check(own)
+    await Promise.all(this.#subscriptions.map(async ({ channel, onMessage }) => own.sSubscribe(channel, onMessage)))
+  }
+
+  /** Whether it is the primary, and there at all. */
+  async #check (own: any): Promise<void> {
     const { mode, role } = await own.sendCommand(['HELLO'], { typeMapping: {} })
 
     if (mode === 'cluster') {
@@ -112,16 +118,31 @@ export class ServerConnection extends RedisConnection {
     }
 
     if (role === 'replica') {
-      throw notPrimary()
+      throw new ReplicaError()
     }
+  }
 
-    await Promise.all(this.#subscriptions.map(async ({ channel, onMessage }) => own.sSubscribe(channel, onMessage)))
+  /** Who writes nothing would not be told that the primary is another one now. */
+  #checkOften (own: any): void {
+    this.#timer = setTimeout(() => {
+      this.inTime(this.#check(own), 1).then(() => {
+        if (own === this.#own && this.#isReady) {
+          this.#checkOften(own)
+        }
+      }, err => { this.#lose(own, err) })
+    }, this.init.timeout)
   }
 
   #lose (own: any, err: Error): void {
     if (own === this.#own && this.#isReady) {
+      clearTimeout(this.#timer)
       this.#isReady = false
       own.destroy()
+
+      if (err instanceof ReplicaError) {
+        this.#turn++
+      }
+
       this.#retry(err)
     }
   }
@@ -139,8 +160,4 @@ export class ServerConnection extends RedisConnection {
       })
     }, pause * (0.5 + Math.random() / 2))
   }
-}
-
-function notPrimary (): Error {
-  return new UnusableServerError('the server is a replica, and the primary is needed')
 }

@@ -213,6 +213,24 @@ describeServers(kind => {
     expect(await listed(store)).toEqual(['before', 'after'])
   }, 60_000)
 
+  it('a replica that takes over is found by who writes nothing, too', async () => {
+    const [primary, replica] = await startPair()
+    const errors: string[] = []
+    const store = await started(primary, { client: [primary.client(), replica.client()], timeout: 300, onError: err => { errors.push(err.message) } })
+    let misses = 0
+    store.subscribe?.('space', (_, isMissing) => { misses += isMissing === true ? 1 : 0 })
+    await takeovers.FAILOVER(primary, replica)
+    await soon(() => misses).toBe(1)
+    expect(errors).toContain('the server is a replica, and the primary is needed')
+    expect(await register(store, 'after')).toBe(true)
+
+    // and one that says nothing more is noticed
+    process.kill(replica.pid, 'SIGSTOP')
+    await soon(() => store.isBehind).toBe(true)
+    process.kill(replica.pid, 'SIGCONT')
+    await soon(() => store.isBehind).toBe(false)
+  })
+
   it('a name that is led to the new primary: nothing is served until it is, and then all goes on', async () => {
     const [primary, replica] = await startPair()
     const name = await startForward(primary)
