@@ -145,8 +145,13 @@ describeServers(kind => {
 
     try {
       const [one, two, three] = cluster.servers.map(({ port }) => `valkey://127.0.0.1:${port}`) as [string, string, string]
-      const point = new Program(args(one, '--store', two, '--store', three, '--json'))
+      const point = new Program(args(one, '--store', two, '--store', three, '--partitions', '4', '--json'))
       const { addresses: [address] } = await point.until('ready')
+      // which is one says each of them
+      const other = new Program(args(two, '--partitions', '4', '--json'))
+      await other.until('ready')
+      expect(await other.end('SIGTERM')).toMatchObject({ code: 0 })
+      expect((await run(...args(two))).stderr).toEqual([expect.stringContaining(`the store ${two} cannot be used: what is stored under "{rendezvous}" was begun with another number of partitions (4, not 1)`)])
       const client = await clientNode({ points: [address] }, { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] })
       await client.services.rendezvous.register('space')
       expect(await point.until('registration:added')).toMatchObject({ namespace: 'space' })
@@ -169,7 +174,9 @@ describeServers(kind => {
     const address = await forward(ports[0] as number)
 
     try {
-      const client = await clientNode({ points: [`/ip4/127.0.0.1/tcp/${address.port}/p2p/${peerId}`], register: ['kept'] }, { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] })
+      const overTcp = { addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()] }
+      const points = [`/ip4/127.0.0.1/tcp/${address.port}/p2p/${peerId}`]
+      const client = await clientNode({ points, register: ['kept'] }, overTcp)
       expect(await killed.until('registration:added')).toMatchObject({ namespace: 'kept' })
       const lives = async (): Promise<number | undefined> => server?.pointsOf('rendezvous', String(client.peerId))
       await expect.poll(lives, { timeout: 10_000 }).toBe(1)
@@ -180,7 +187,7 @@ describeServers(kind => {
       await expect.poll(lives, { timeout: 20_000 }).toBe(2)
       await client.services.rendezvous.register('more')
       expect(await left.until('registration:added')).toMatchObject({ namespace: 'more', peer: String(client.peerId) })
-      expect(await collect(client.services.rendezvous.discover('kept'))).toHaveLength(1)
+      expect(await collect((await clientNode({ points }, overTcp)).services.rendezvous.discover('kept'))).toHaveLength(1)
     } finally {
       await address.close()
     }
