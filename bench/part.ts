@@ -35,6 +35,7 @@ export const parts = {
   valkey: 'The store that points share: Valkey',
   storm: 'A storm: ten thousand come back to a point that was killed',
   overload: 'Overload: twice as many newcomers as there is room for',
+  relay: 'The relay of the program',
   rust: 'The rust-libp2p server, driven by the same client'
 } as const
 

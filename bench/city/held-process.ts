@@ -12,10 +12,10 @@ import { ECHO_PROTOCOL } from '../nodes.ts'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 
 /**
- * `point` is the program as it is run; `shedding` the same, with that flag; `bare` is a node of libp2p that has what the program
+ * `point` is the program as it is run; `shedding` and `relay` the same, with that flag; `bare` is a node of libp2p that has what the program
  * has of libp2p, and an echo in place of the point.
  */
-export type Kind = 'point' | 'shedding' | 'bare'
+export type Kind = 'point' | 'shedding' | 'relay' | 'bare'
 
 export type HeldQuestion =
   /** The processor time that the process has used, in microseconds. */
@@ -60,6 +60,7 @@ async function startProgram (): Promise<string> {
     json: true,
     quiet: true,
     shedding: process.argv[2] === 'shedding',
+    ...(process.argv[2] === 'relay' ? { relay: true } : {}),
     listen: [multiaddr(LISTEN)],
     maxConnections: MAX_CONNECTIONS,
     maxConnectionRate: MAX_CONNECTION_RATE

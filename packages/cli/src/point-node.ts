@@ -145,7 +145,7 @@ async function createNode ({ values, init, listen, privateKey, store, path, webR
         identify: identify(),
         listening,
         rendezvousPoint: rendezvousPoint({ ...init, ...(store == null ? {} : { store }) }),
-        ...(relay == null ? {} : { relay: fairRelay({ ...relay, networkOf }) })
+        ...(relay == null ? {} : { relay: fairRelay({ ...relay, networkOf, rate: maxConnectionRate }) })
       }
     })
     node.addEventListener('stop', unfollow)

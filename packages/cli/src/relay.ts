@@ -26,6 +26,8 @@ const RESERVE = [2, 8, 0]
 
 export interface RelayInit extends RelayLimits {
   networkOf: (origin: Origin) => Network
+  /** Requests in a second from one address. Each takes about as much as a newcomer, and there is no other limit to them. */
+  rate: number
 }
 
 type Components = CircuitRelayServerComponents & {
@@ -81,13 +83,20 @@ function shareReservations ({ reservations }: CircuitRelayService, { connectionG
 }
 
 /** Whoever opens circuits takes places, and the server gets to see no more than there are. */
-function sharingCircuits (registrar: Registrar, { circuits: max, networkOf }: RelayInit): Registrar {
+function sharingCircuits (registrar: Registrar, { circuits: max, networkOf, rate }: RelayInit): Registrar {
+  const requests = new Requests(rate)
   const circuits = new FairPlaces<Stream>(stream => { stream.abort(new Error('There are too many circuits')) })
 
   const handle: Registrar['handle'] = async (protocol, handler, options) => {
     await registrar.handle(protocol, protocol !== RELAY_V2_HOP_CODEC
       ? handler
       : (stream, connection) => {
+          if (!requests.isAllowed(networkOf(connection), performance.now())) {
+            stream.abort(new Error('There are too many requests'))
+
+            return
+          }
+
           const onRequest = boundedRequest(stream, () => circuits.take(stream, networkOf(connection), max))
           stream.addEventListener('message', onRequest)
           stream.addEventListener('close', () => { circuits.release(stream) })
@@ -96,6 +105,32 @@ function sharingCircuits (registrar: Registrar, { circuits: max, networkOf }: Re
   }
 
   return Object.create(registrar, { handle: { value: handle } })
+}
+
+/** How many requests come from each network in one second. */
+export class Requests {
+  readonly #max: number
+  readonly #counts = new Map<Network, number>()
+  #second = 0
+
+  constructor (max: number) {
+    this.#max = max
+  }
+
+  /** @param now - milliseconds */
+  isAllowed (network: Network, now: number): boolean {
+    const second = Math.floor(now / 1_000)
+
+    if (second !== this.#second) {
+      this.#second = second
+      this.#counts.clear()
+    }
+
+    const count = (this.#counts.get(network) ?? 0) + 1
+    this.#counts.set(network, count)
+
+    return count <= this.#max
+  }
 }
 
 async function answer (handler: (stream: Stream, connection: Connection) => unknown, stream: Stream, connection: Connection): Promise<void> {

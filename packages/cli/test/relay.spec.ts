@@ -8,7 +8,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { fairRelay } from '../src/relay.ts'
+import { fairRelay, Requests } from '../src/relay.ts'
 import { relayLimits } from '../src/relay-limits.ts'
 import { build, endPrograms, PATIENCE, Program } from './program.ts'
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
@@ -142,21 +142,17 @@ describe('a point with --relay', () => {
   it('holds 500 reservations, where libp2p by itself has 15', async () => {
     const { address, ready } = await point('--relay', '--http', '127.0.0.1:0')
     const metric = async (name: string): Promise<number> => Number(new RegExp(`^${name} ([\\d.e+]+)$`, 'm').exec(await (await fetch(`${ready.http}/metrics`)).text())?.[1])
-    const measure = async (): Promise<{ cpu: number, memory: number }> => ({ cpu: await metric('process_cpu_seconds_total'), memory: await metric('process_resident_memory_bytes') })
     let missing = 500
     const clients: Libp2p[] = []
 
-    const before = await measure()
     await Promise.all(Array.from({ length: 10 }, async () => {
       while (missing-- > 0) {
         clients.push(await peer(`${address}/p2p-circuit`))
       }
     }))
-    const after = await measure()
 
     expect(await metric('libp2p_circuit_relay_server_reservations_total')).to.be.at.least(500)
     expect(clients.every(client => client.getMultiaddrs().some(own => own.toString().includes('/p2p-circuit/')))).to.equal(true)
-    console.info(`a client that connects, is identified and reserves: ${((after.cpu - before.cpu) * 1_000 / clients.length).toFixed(1)} ms of processor time, ${((after.memory - before.memory) / 1024 / clients.length).toFixed(0)} KiB`)
 
     const [first, last] = [clients[0] as Libp2p, clients.at(-1) as Libp2p]
     expect(await echo(await through(address, first, last.peerId), 100)).to.equal(100)
@@ -166,7 +162,7 @@ describe('a point with --relay', () => {
 const LIMITS: RelayLimits = { reservations: 100, circuits: 100, circuitsPerConnection: 100, bytes: 100_000, duration: 60_000 }
 
 /** A relay in this process, where a peer's network is what is told of it. */
-async function relay (limits: Partial<RelayLimits>, networks: Map<string, string>): Promise<{ node: Libp2p<{ relay: CircuitRelayService }>, address: string }> {
+async function relay (limits: Partial<RelayLimits & { rate: number }>, networks: Map<string, string>): Promise<{ node: Libp2p<{ relay: CircuitRelayService }>, address: string }> {
   const node = await createLibp2p({
     addresses: { listen: [`/memory/${Math.random()}`] },
     transports: [memory()],
@@ -174,7 +170,7 @@ async function relay (limits: Partial<RelayLimits>, networks: Map<string, string
     streamMuxers: [yamux()],
     services: {
       identify: identify(),
-      relay: fairRelay({ ...LIMITS, ...limits, networkOf: origin => networks.get((origin as Connection).remotePeer.toString()) ?? '10.0/0/1' })
+      relay: fairRelay({ rate: 1_000, ...LIMITS, ...limits, networkOf: origin => networks.get((origin as Connection).remotePeer.toString()) ?? '10.0/0/1' })
     }
   })
   nodes.push(node)
@@ -223,6 +219,25 @@ describe('the reservations of a relay', () => {
     expect(await reserve(one, address)).to.equal(100)
     await one.stop()
     await vi.waitFor(() => { expect(node.services.relay.reservations.size).to.equal(0) })
+  })
+})
+
+describe('requests to a relay', () => {
+  it('are as many in a second as may be, from each network', () => {
+    const requests = new Requests(2)
+    const at = (network: string, now: number): boolean => requests.isAllowed(network, now)
+
+    expect([at('a', 10_000), at('a', 10_500), at('a', 10_999), at('b', 10_999)]).to.deep.equal([true, true, false, true])
+    expect([at('a', 11_000), at('a', 11_001), at('a', 11_002)]).to.deep.equal([true, true, false])
+  })
+
+  it('are not answered beyond that', async () => {
+    const { address } = await relay({ rate: 1 }, new Map())
+    const one = await peer()
+    const answers = await Promise.allSettled(Array.from({ length: 4 }, async () => reserve(one, address)))
+
+    expect(answers.filter(({ status }) => status === 'rejected').length).to.be.at.least(2)
+    expect(answers.some(({ status }) => status === 'fulfilled')).to.equal(true)
   })
 })
 
