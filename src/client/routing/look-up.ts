@@ -4,7 +4,7 @@ import { raceSignal } from 'race-signal'
 import { throwIfAborted } from '../deadline.ts'
 
 /** Somebody who may know: what they know comes one by one. */
-export type Source<T> = (signal: AbortSignal) => AsyncIterable<T>
+export type Source<T> = (signal: AbortSignal) => AsyncGenerator<T>
 
 export interface Step<T> {
   /** Who is asked, for the log. */
@@ -21,11 +21,7 @@ export interface LookUpListeners {
 }
 
 /** What came of waiting for the next thing that somebody knows. */
-interface Outcome<T> {
-  iterator: AsyncIterator<T>
-  result?: IteratorResult<T>
-  error?: Error
-}
+type Outcome<T> = { iterator: AsyncGenerator<T> } & ({ result: IteratorResult<T> } | { error: Error })
 
 /**
  * What somebody knows, as it comes: those of the first step are asked, and those of the next when these know no more,
@@ -40,11 +36,11 @@ export async function * lookUp <T> (steps: Array<Step<T>>, signal: AbortSignal, 
   const either = anySignal([signal, enough.signal])
   setMaxListeners(Infinity, either)
   const left = steps.filter(({ sources }) => sources.length > 0)
-  const begun = new Map<AsyncIterator<T>, Step<T>>()
-  const waiting = new Map<AsyncIterator<T>, Promise<Outcome<T>>>()
+  const begun = new Map<AsyncGenerator<T>, Step<T>>()
+  const waiting = new Map<AsyncGenerator<T>, Promise<Outcome<T>>>()
   let patience = 0
 
-  const wait = (iterator: AsyncIterator<T>): void => {
+  const wait = (iterator: AsyncGenerator<T>): void => {
     waiting.set(iterator, iterator.next().then(result => ({ iterator, result }), error => ({ iterator, error })))
   }
 
@@ -53,7 +49,7 @@ export async function * lookUp <T> (steps: Array<Step<T>>, signal: AbortSignal, 
     onBegin(step.name)
 
     for (const source of step.sources) {
-      const iterator = source(either)[Symbol.asyncIterator]()
+      const iterator = source(either)
       begun.set(iterator, step)
       wait(iterator)
     }
@@ -70,13 +66,13 @@ export async function * lookUp <T> (steps: Array<Step<T>>, signal: AbortSignal, 
         continue
       }
 
-      const { iterator, result, error } = outcome
+      const { iterator } = outcome
       waiting.delete(iterator)
 
-      if (error != null) {
-        onFailed(begun.get(iterator)!.name, error)
-      } else if (result?.done !== true) {
-        yield result!.value
+      if ('error' in outcome) {
+        onFailed(begun.get(iterator)!.name, outcome.error)
+      } else if (outcome.result.done !== true) {
+        yield outcome.result.value
         wait(iterator)
       }
     }
@@ -84,7 +80,7 @@ export async function * lookUp <T> (steps: Array<Step<T>>, signal: AbortSignal, 
     enough.abort()
     either.clear()
     // one that waits for its own next is pending until it has noticed that it is aborted
-    begun.forEach((_, iterator) => { iterator.return?.().catch(() => {}) })
+    begun.forEach((_, iterator) => { iterator.return(undefined).catch(() => {}) })
   }
 }
 

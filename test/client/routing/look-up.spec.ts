@@ -117,11 +117,11 @@ describe('lookUp', () => {
     }), step('two', 10, says([0, 'c'])))
     await found.next()
     await found.return(undefined)
+    expect(vi.getTimerCount()).toBe(0)
     await vi.advanceTimersByTimeAsync(1_000)
 
     expect(told).toEqual(['asked one', 'aborted'])
     expect(ended).toHaveBeenCalledOnce()
-    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('ends at once when the caller aborts, whatever those who are asked make of it', async () => {
