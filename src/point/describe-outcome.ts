@@ -10,6 +10,8 @@ export function describeOutcome (outcome: Outcome): string {
       return `registered again in ${name(outcome.registration.namespace)} until ${new Date(outcome.registration.expires).toISOString()}`
     case 'registration:removed':
       return `unregistered from ${name(outcome.registration.namespace)}`
+    case 'registration:evicted':
+      return `was evicted from ${name(outcome.registration.namespace)}`
     case 'nothing':
       return `unregistered from ${name(outcome.namespace)}, where it was not registered`
     case 'discover:served':

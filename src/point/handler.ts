@@ -57,7 +57,7 @@ export interface RequestContext {
 /** What a request led to. */
 export type Outcome =
   | { type: 'registration:added' | 'registration:refreshed', registration: StoredRegistration, /** Who made room for it. */ displaced: StoredRegistration[] }
-  | { type: 'registration:removed', registration: StoredRegistration }
+  | { type: 'registration:removed' | 'registration:evicted', registration: StoredRegistration }
   | { type: 'registration:rejected' | 'unregister:rejected' | 'discover:rejected', namespace: string | undefined, status: ErrorStatus, statusText: string, cause?: unknown }
   | { type: 'discover:served', namespace: string | undefined, registrations: number }
   /** Nothing was registered that could have been unregistered. */
@@ -80,6 +80,9 @@ export interface Answer {
  * come out. It knows no stream, no timer and no clock.
  */
 export class RequestHandler {
+  /** Namespaces in which nobody may register; whoever has this handler adds and removes them. */
+  readonly closed = new Set<string>()
+
   readonly #store: RegistrationStore
   readonly #settings: PointSettings
   readonly #authorize: Authorize | undefined
@@ -137,6 +140,7 @@ export class RequestHandler {
 
     try {
       const namespace = checkNamespace(request.namespace, this.#settings.maxNamespaceLength)
+      this.#checkOpen(namespace)
       const wanted = this.#checkTtl(request.ttl)
       const opened = this.#records.open(this.#settings.keepBothForms ? request : { ...request, otherRecord: undefined }, peer, account)
       const until = yield * this.#checkAuthorized({ peer, action: 'register', namespace, token: request.token, remoteAddr: origin.remoteAddr, connection, signal }, account)
@@ -151,12 +155,22 @@ export class RequestHandler {
         throw new Refusal(Status.E_UNAVAILABLE, `${result.limit} (${this.#settings[result.limit]}) is reached`)
       }
 
+      const outcome: Outcome = {
+        type: result.refreshed ? 'registration:refreshed' : 'registration:added',
+        registration: result.registration,
+        displaced: result.displaced
+      }
+
+      // while a store is asked, a namespace may be closed, and what is in it ended
+      if (this.closed.has(namespace)) {
+        const registration = yield * ask(() => this.#store.unregister(namespace, peer.toString(), now), signal)
+        const before: Outcome[] = registration == null ? [outcome] : [outcome, { type: 'registration:evicted', registration }]
+
+        return { ...refuse(request, isClosed()), before, work: account.spent }
+      }
+
       return {
-        outcome: {
-          type: result.refreshed ? 'registration:refreshed' : 'registration:added',
-          registration: result.registration,
-          displaced: result.displaced
-        },
+        outcome,
         response: Message.encode({
           type: Message.MessageType.REGISTER_RESPONSE,
           registerResponse: { status: Status.OK, ttl: toWireTtl(ttl) }
@@ -267,6 +281,13 @@ export class RequestHandler {
     return ttl
   }
 
+  /** @throws {Refusal} */
+  #checkOpen (namespace: string): void {
+    if (this.closed.has(namespace)) {
+      throw isClosed()
+    }
+  }
+
   * #checkAuthorized (question: AuthorizeQuestion, account: Account | undefined): Steps<number> {
     return this.#authorize == null || account == null ? Infinity : yield * checkAuthorized(this.#authorize, question, account)
   }
@@ -293,6 +314,11 @@ export class RequestHandler {
 
 function served (namespace: string | undefined, page: Page, account: Account | undefined): Answer {
   return { outcome: { type: 'discover:served', namespace, registrations: page.registrations.length }, response: undefined, page, work: account?.spent ?? 0 }
+}
+
+/** Why nobody may register in a namespace, and why those who were registered are not any more. */
+export function isClosed (): Refusal {
+  return new Refusal(Status.E_NOT_AUTHORIZED, 'the operator of this point has closed this namespace')
 }
 
 function * waitForRoom (room: MaybePromise<void>, signal: AbortSignal): Steps<void> {

@@ -4,7 +4,9 @@ import delay from 'delay'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { watchProtocol } from '../protocol/constants.ts'
 import { Status } from '../protocol/errors.ts'
+import { checkNamespace } from '../protocol/namespace.ts'
 import { memoryStore } from '../store/memory.ts'
+import { othersHadTheirTurn } from '../store/others-turn.ts'
 import { Allowance } from './allowance.ts'
 import { Refusal } from './checks.ts'
 import { Clock } from './clock.ts'
@@ -12,7 +14,7 @@ import { describeOutcome } from './describe-outcome.ts'
 import { Direct } from './direct.ts'
 import { Expiry } from './expiry.ts'
 import { FairConnections } from './fair-connections.ts'
-import { refuse, RequestHandler } from './handler.ts'
+import { isClosed, refuse, RequestHandler } from './handler.ts'
 import { inTime } from './in-time.ts'
 import { InboundStream, StreamEndedError } from './inbound-stream.ts'
 import { PointMetrics } from './metrics.ts'
@@ -36,6 +38,9 @@ import type { PointSettings } from './settings.ts'
 import type { Network } from '../store/fair-shares.ts'
 import type { StoredRegistration, RegistrationStore, StoreSize, Unsubscribe } from '../store/types.ts'
 import type { Connection, Logger, PeerId, PublicKey, Startable, Stream, StreamHandler } from '@libp2p/interface'
+
+/** Registrations of a namespace that are ended in one go. */
+const EVICTED_AT_ONCE = 100
 
 /**
  * The network side of a rendezvous point: streams, timers, events. What it answers is the handler's
@@ -209,6 +214,42 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   verifying (key: PublicKey, asker: Asker): void {
     this.#direct.verifying(key, asker)
+  }
+
+  get closedNamespaces (): string[] {
+    return [...this.#handler.closed]
+  }
+
+  async evict (peer: PeerId): Promise<number> {
+    const registrations = await this.#ask(() => this.#store.registrationsOf(peer.toString(), this.#clock.now))
+
+    return this.#evictAll(registrations, new Refusal(Status.E_NOT_AUTHORIZED, 'the operator of this point has ended it'))
+  }
+
+  async closeNamespace (namespace: string): Promise<number> {
+    checkNamespace(namespace)
+    this.#handler.closed.add(namespace)
+    // a store that only starts cannot be asked yet
+    await this.#starting?.catch(() => {})
+    let ended = 0
+
+    // what a slow store is just adding is ended by who has it added
+    while (this.#isStarted) {
+      const page = await this.#ask(() => this.#store.list({ namespace, limit: EVICTED_AT_ONCE }, this.#clock.now))
+
+      if (page == null || page.registrations.length === 0) {
+        break
+      }
+
+      ended += await this.#evictAll(page.registrations, isClosed())
+      await othersHadTheirTurn()
+    }
+
+    return ended
+  }
+
+  openNamespace (namespace: string): boolean {
+    return this.#handler.closed.delete(namespace)
   }
 
   isStarted (): boolean {
@@ -417,6 +458,7 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
         this.#reportNearLimits()
         break
       case 'registration:removed':
+      case 'registration:evicted':
         this.#expiry.schedule()
         this.#dispatch(outcome.type, () => registrationDetail(outcome.registration, peer))
         break
@@ -465,6 +507,29 @@ export class RendezvousPoint extends TypedEventEmitter<RendezvousPointEvents> im
 
   #tellDisplaced (peer: string, namespace: string): void {
     this.#watch?.ended(peer, namespace, new Refusal(Status.E_UNAVAILABLE, 'made room for a network that holds less'))
+  }
+
+  /** Ends registrations at the operator's word. */
+  async #evictAll (registrations: StoredRegistration[], reason: Refusal): Promise<number> {
+    const evicted = await Promise.all(registrations.map(async ({ namespace, peer }) => {
+      const registration = await this.#ask(() => this.#store.unregister(namespace, peer, this.#clock.now))
+
+      if (registration == null) {
+        return 0
+      }
+
+      this.#report(peerIdFromString(peer), { type: 'registration:evicted', registration })
+      this.#watch?.ended(peer, namespace, reason)
+
+      return 1
+    }))
+
+    return evicted.reduce<number>((sum, one) => sum + one, 0)
+  }
+
+  /** What the store answers, in time. */
+  async #ask <T> (question: () => T | Promise<T>): Promise<T> {
+    return inTime(question(), this.#settings.requestTimeout)
   }
 
   /** Ends all registrations of a peer that is gone, unless it is live at another point. */

@@ -377,6 +377,8 @@ export interface RendezvousPointEvents {
   'registration:refreshed': CustomEvent<RegistrationDetail>
   /** A peer unregistered. */
   'registration:removed': CustomEvent<RegistrationDetail>
+  /** The operator ended a registration: its peer was evicted, or its namespace closed. */
+  'registration:evicted': CustomEvent<RegistrationDetail>
   /** A registration reached the end of its lifetime. */
   'registration:expired': CustomEvent<RegistrationDetail>
   /** A registration made room for one of a network that holds less. */
@@ -517,4 +519,35 @@ export interface RendezvousPoint extends TypedEventTarget<RendezvousPointEvents>
 
   /** Whether its store is behind: what was changed last is not safe yet, and requests may be refused for that. */
   readonly isBehind: boolean
+
+  /** Namespaces in which nobody may register, as `closeNamespace` has it. */
+  readonly closedNamespaces: string[]
+
+  /**
+   * Ends all registrations of a peer. Those who watch are told that it is gone, and where it is live here, so is the peer:
+   * with E_NOT_AUTHORIZED, after which clients of this package stay away until they are started again. It is not
+   * kept from registering again: `authorize` and `closeNamespace` are for that.
+   *
+   * @returns how many there were
+   * @throws what the store throws, and a TimeoutError when it does not answer
+   */
+  evict: (peer: PeerId) => Promise<number>
+
+  /**
+   * Ends all registrations in a namespace, as `evict` does, and refuses others there with E_NOT_AUTHORIZED from now on,
+   * until it is opened or this point is made anew. It can be called before the point is started. Points that share a
+   * store each have to be told.
+   *
+   * @returns how many there were
+   * @throws {InvalidParametersError} when no point accepts the namespace
+   * @throws what the store throws, and a TimeoutError when it does not answer; the namespace is closed then, too
+   */
+  closeNamespace: (namespace: string) => Promise<number>
+
+  /**
+   * Lets peers register in a namespace again.
+   *
+   * @returns whether it was closed
+   */
+  openNamespace: (namespace: string) => boolean
 }

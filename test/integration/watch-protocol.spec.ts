@@ -280,6 +280,43 @@ describe('presence', () => {
     expect(fields(ended as Uint8Array).slice(0, 2)).toEqual([[1, Uint8Array.from(Buffer.from('games'))], [2, 400]])
   })
 
+  it('tells who watches that a peer was evicted, and the peer itself if it is live', async () => {
+    const { point, alice, watcher } = await start()
+    const live = await Watcher.open(alice.node.getConnections()[0] as any)
+    live.live(true)
+    await live.event()
+    await registers(alice, 'chat')
+    watcher.subscribe(1, 'chat')
+    expect((await watcher.update()).registrations).toHaveLength(1)
+
+    expect(await point.services.point.evict(alice.node.peerId)).toBe(1)
+    const [number, ended] = await live.event() ?? []
+    expect(number).toBe(3)
+    expect(fields(ended as Uint8Array).slice(0, 2)).toEqual([[1, Uint8Array.from(Buffer.from('chat'))], [2, 200]])
+    expect(await watcher.update()).toMatchObject({ gone: [alice.id], registrations: [] })
+    await registers(alice, 'chat')
+  })
+
+  it('tells the same of a namespace that is closed, in which nobody registers any more', async () => {
+    const { point, alice, watcher } = await start()
+    const live = await Watcher.open(alice.node.getConnections()[0] as any)
+    live.live(true)
+    await live.event()
+    await registers(alice, 'chat')
+    watcher.subscribe(1, 'chat')
+    await watcher.update()
+
+    expect(await point.services.point.closeNamespace('chat')).toBe(1)
+    const [, ended] = await live.event() ?? []
+    expect(fields(ended as Uint8Array).slice(0, 2)).toEqual([[1, Uint8Array.from(Buffer.from('chat'))], [2, 200]])
+    expect(await watcher.update()).toMatchObject({ gone: [alice.id], registrations: [] })
+    expect((await alice.stream.ask(register('chat', alice.record)))?.registerResponse?.status).toBe('E_NOT_AUTHORIZED')
+
+    point.services.point.openNamespace('chat')
+    await registers(alice, 'chat')
+    expect((await watcher.update()).registrations).toHaveLength(1)
+  })
+
   it('keeps those of a peer that is back before a slow store has said what they are', async () => {
     const store = new MemoryStore()
     const asked = Promise.withResolvers<void>()

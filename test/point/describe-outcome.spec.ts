@@ -12,6 +12,7 @@ describe('what a request led to', () => {
     [{ type: 'registration:added', registration, displaced: [] }, 'registered in "my-app" until 2030-01-01T00:00:00.000Z'],
     [{ type: 'registration:refreshed', registration, displaced: [] }, 'registered again in "my-app" until 2030-01-01T00:00:00.000Z'],
     [{ type: 'registration:removed', registration }, 'unregistered from "my-app"'],
+    [{ type: 'registration:evicted', registration }, 'was evicted from "my-app"'],
     [{ type: 'nothing', namespace: 'my-app' }, 'unregistered from "my-app", where it was not registered'],
     [{ type: 'nothing', namespace: undefined }, 'unregistered from all namespaces, where it was not registered'],
     [{ type: 'discover:served', namespace: 'my-app', registrations: 3 }, 'was listed 3 of "my-app"'],

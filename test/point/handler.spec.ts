@@ -1034,3 +1034,50 @@ describe('refusing without looking', () => {
     expect(refused(unregister('my-app'))).toBeUndefined()
   })
 })
+
+describe('a closed namespace', () => {
+  it('is refused to who registers there, before anything else of the request is looked at', async () => {
+    const { ask, store, closed } = handlerOf()
+    closed.add('my-app')
+    const { message, outcome, work } = await ask(alice.peerId, register('my-app', new Uint8Array(3), 1n))
+
+    expect(message?.registerResponse).toMatchObject({ status: Status.E_NOT_AUTHORIZED, statusText: 'the operator of this point has closed this namespace' })
+    expect(outcome).toMatchObject({ type: 'registration:rejected', namespace: 'my-app', status: Status.E_NOT_AUTHORIZED })
+    expect(work).toBe(0)
+    expect(store.size.registrations).toBe(0)
+  })
+
+  it('is closed to renewals, too, while others go on and it is listed', async () => {
+    const { ask, closed } = handlerOf()
+    await ask(alice.peerId, register('my-app', record))
+    closed.add('my-app')
+
+    expect((await ask(alice.peerId, register('my-app', record))).outcome.type).toBe('registration:rejected')
+    expect((await ask(alice.peerId, register('another-app', record))).outcome.type).toBe('registration:added')
+    expect((await ask(bob.peerId, discover('my-app'))).outcome).toMatchObject({ type: 'discover:served', registrations: 1 })
+  })
+
+  it('keeps nothing that a slow store has added while it was being closed', async () => {
+    const memory = new MemoryStore()
+    const adding = Promise.withResolvers<void>()
+    const { ask, store, closed } = handlerOf({
+      store: storeWith({
+        register: async (...args) => {
+          const result = memory.register(...args)
+          await adding.promise
+
+          return result
+        }
+      }, memory)
+    })
+    const answering = ask(alice.peerId, register('my-app', record))
+    closed.add('my-app')
+    adding.resolve()
+    const { before, message, outcome } = await answering
+
+    expect(message?.registerResponse?.status).toBe(Status.E_NOT_AUTHORIZED)
+    expect(before?.map(({ type }) => type)).toEqual(['registration:added', 'registration:evicted'])
+    expect(outcome.type).toBe('registration:rejected')
+    expect(store.size.registrations).toBe(0)
+  })
+})

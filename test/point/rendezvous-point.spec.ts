@@ -1,4 +1,5 @@
 import { defaultLogger } from '@libp2p/logger'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -316,5 +317,71 @@ describe('expiry', () => {
 
     expect(tries).toBeLessThanOrEqual(21)
     await point.stop()
+  })
+})
+
+describe('what the operator ends', () => {
+  /** What the point has told of. */
+  function evictedFrom (point: RendezvousPoint): string[] {
+    const namespaces: string[] = []
+    point.addEventListener('registration:evicted', ({ detail }) => { namespaces.push(`${detail.peer.toString() === peer} ${detail.namespace}`) })
+
+    return namespaces
+  }
+
+  it('is all that a peer has registered, each told of once', async () => {
+    const { point, store } = pointWith()
+    await point.start()
+    fill(store, 3)
+    const evicted = evictedFrom(point)
+    const { peerId } = await identity()
+
+    expect(await point.evict(peerId)).toBe(0)
+    expect(await point.evict(peerIdFromString(peer))).toBe(3)
+    expect(evicted).toEqual(['true namespace 0', 'true namespace 1', 'true namespace 2'])
+    expect(point.size.registrations).toBe(0)
+  })
+
+  it('is all that is in a namespace, however much, and nothing else', async () => {
+    const { point, store } = pointWith()
+    await point.start()
+    fill(store, 2)
+
+    for (let i = 0; i < 250; i++) {
+      store.register({ ...ORIGIN, namespace: 'namespace 0', peer: (await identity()).peerId.toString(), signedPeerRecord: new Uint8Array(1), ttl: HOUR }, NO_LIMITS, Date.now())
+    }
+
+    const evicted = evictedFrom(point)
+    vi.useRealTimers()
+
+    expect(await point.closeNamespace('namespace 0')).toBe(251)
+    expect(evicted).toHaveLength(251)
+    expect(point.size).toMatchObject({ registrations: 1, namespaces: 1 })
+    expect(point.closedNamespaces).toEqual(['namespace 0'])
+    expect(point.openNamespace('namespace 0')).toBe(true)
+    expect(point.openNamespace('namespace 0')).toBe(false)
+    expect(point.closedNamespaces).toEqual([])
+  })
+
+  it('can be said before the point starts', async () => {
+    const { point, calls } = pointWith({ list: () => { throw new Error('the store has not started') } })
+
+    expect(await point.closeNamespace('my-app')).toBe(0)
+    await point.start()
+    expect(point.closedNamespaces).toEqual(['my-app'])
+    expect(calls).toContain('store.start')
+  })
+
+  it('is a namespace that there can be', async () => {
+    await expect(pointWith().point.closeNamespace('')).rejects.toThrow(expect.objectContaining({ name: 'InvalidParametersError' }))
+    await expect(pointWith().point.closeNamespace('x'.repeat(256))).rejects.toThrow(expect.objectContaining({ name: 'InvalidParametersError' }))
+  })
+
+  it('is waited for no longer than a request', async () => {
+    const { point } = pointWith({ registrationsOf: async () => new Promise(() => {}) })
+    await point.start()
+    const evicting = expect(point.evict(peerIdFromString(peer))).rejects.toThrow(expect.objectContaining({ name: 'TimeoutError' }))
+    await vi.advanceTimersByTimeAsync(10_000)
+    await evicting
   })
 })

@@ -12,7 +12,7 @@ const MAX_LINES = 100
 type Event = Exclude<keyof RendezvousPointEvents, 'limit:near'>
 
 /** What is of interest by itself; the rest is for who asks for it. */
-const USUAL: Event[] = ['registration:added', 'registration:removed', 'registration:expired', 'registration:displaced', 'registration:rejected', 'discover:rejected']
+const USUAL: Event[] = ['registration:added', 'registration:removed', 'registration:expired', 'registration:displaced', 'registration:evicted', 'registration:rejected', 'discover:rejected']
 const VERBOSE: Event[] = [...USUAL, 'registration:refreshed', 'discover:served']
 
 export interface PointLogInit {
@@ -139,6 +139,8 @@ function toText (type: Event, detail: RendezvousPointEvents[Event]['detail'], no
       return `${peer} expired in ${where}`
     case 'registration:displaced':
       return `${peer} made room for another in ${where}`
+    case 'registration:evicted':
+      return `${peer} was evicted from ${where}`
     case 'discover:served':
       return `${peer} discovered ${(detail as DiscoverServedDetail).registrations} in ${where}`
     default: {

@@ -270,7 +270,7 @@ describe('the log of a point', () => {
     let text = ''
     const output = new Output({ write: line => { text += line } }, { write: () => {} })
     const log = new PointLog(output, { verbose: false, now: () => NOW, ...init })
-    const point = Object.assign(new TypedEventEmitter<RendezvousPointEvents>(), { protocol: '', size: { registrations: 0, namespaces: 0, peers: 0, bytes: 0 }, isBehind: false })
+    const point = new TypedEventEmitter<RendezvousPointEvents>()
     log.follow(point, isQuiet)
     act(log, (type, detail) => { point.safeDispatchEvent(type, { detail } as any) })
 
@@ -287,6 +287,7 @@ describe('the log of a point', () => {
       emit('registration:removed', registration)
       emit('registration:expired', registration)
       emit('registration:displaced', registration)
+      emit('registration:evicted', registration)
       emit('registration:rejected', rejection)
       emit('discover:served', { peer: id, namespace: undefined, registrations: 3 })
       emit('discover:rejected', rejection)
@@ -300,6 +301,7 @@ describe('the log of a point', () => {
       `${id} unregistered from "my-app"`,
       `${id} expired in "my-app"`,
       `${id} made room for another in "my-app"`,
+      `${id} was evicted from "my-app"`,
       `${id} was refused a registration in "x y": E_INVALID_TTL, too short`,
       `${id} discovered 3 in all namespaces`,
       `${id} was refused a look at "x y": E_INVALID_TTL, too short`,
