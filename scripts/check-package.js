@@ -108,6 +108,9 @@ async function checkProgram (bin, whileItServes) {
     }
 
     await expectAnswer('/healthz', /^ok$/m)
+    await expectAnswer('/', /<h1>Rendezvous point<\/h1>/)
+    await expectAnswer('/status/main.js', /EventSource/)
+    await expectAnswer('/status/view.js', /^export function fragments/m)
     await whileItServes(addresses[0])
     // who has ended has unregistered
     await expectAnswer('/metrics', /^libp2p_rendezvous_point_registrations 0$/m)

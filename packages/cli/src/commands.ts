@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { addFlags, networkAction, parseNamespace, parseValue, pointAddress } from './flags.ts'
+import { addFlags, adminAction, networkAction, parseNamespace, parseValue, pointAddress } from './flags.ts'
 import { PROGRAM } from './invocation.ts'
-import { discoverFlags, idFlags, networkFlags, pointFlags, registerFlags, salvageFlags, watchFlags } from './options.ts'
+import { adminFlags, discoverFlags, idFlags, networkFlags, pointFlags, registerFlags, salvageFlags, watchFlags } from './options.ts'
 import { placeOf } from './workers/place.ts'
 import type { CommandContext } from './context.ts'
 import type { Flags } from './flags.ts'
@@ -125,6 +125,23 @@ export const commands: Record<string, CommandInit> = {
       ['discover POINT my-app --identity alice.key --token @alice.token', '']
     ],
     run: async ([action, subject], values, context) => (await import('./network.ts')).runNetwork(action, subject, values, context)
+  },
+  admin: {
+    summary: 'look after a point that runs with --admin',
+    details: 'An evicted peer is told so, and may register again: to keep it out, close the namespace, or have a network of members. A closed namespace stays closed when the point is started again, unless it keeps nothing.',
+    arguments: {
+      '<ACTION>': { help: 'status, evict, close or open', parse: text => parseValue('ACTION', adminAction, text) },
+      '[SUBJECT]': { help: 'whom to evict (a peer id), or which namespace to close or to open', parse: text => text }
+    },
+    flags: adminFlags,
+    examples: [
+      ['admin status', 'how it goes'],
+      ['admin evict 12D3Koo…', 'end all registrations of a peer'],
+      ['admin close spam', 'end all registrations in a namespace, and let nobody register there'],
+      ['admin open spam', 'let peers register there again'],
+      ['admin status --admin 127.0.0.1:9465', "another machine's, through a tunnel"]
+    ],
+    run: async ([action, subject], values, context) => (await import('./admin.ts')).runAdmin(action, subject, values, context)
   },
   salvage: {
     summary: 'keep what can be read of a damaged database',

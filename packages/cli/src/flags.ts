@@ -169,6 +169,12 @@ export const networkAction: FlagType<'create' | 'invite' | 'inspect' | 'revoke'>
   expected: 'create, invite, inspect or revoke'
 }
 
+/** What is done with a point that runs. */
+export const adminAction: FlagType<'status' | 'evict' | 'close' | 'open'> = {
+  parse: text => text === 'status' || text === 'evict' || text === 'close' || text === 'open' ? text : undefined,
+  expected: 'status, evict, close or open'
+}
+
 /** What a token may allow. */
 export const action: FlagType<'register' | 'discover'> = {
   placeholder: 'ACTION',

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { CommanderError } from 'commander'
 import { commandLine, commands } from './commands.ts'
 import { lineFor, oneLine, UsageError } from './failures.ts'
@@ -6,6 +5,7 @@ import { flagName } from './flags.ts'
 import { NAME, PROGRAM } from './invocation.ts'
 import { Output } from './output.ts'
 import { EndRequest, endSignal } from './signals.ts'
+import { ownVersion } from './version.ts'
 import { placeOf } from './workers/place.ts'
 import type { CommandInit } from './commands.ts'
 
@@ -45,7 +45,7 @@ export async function main (args: string[]): Promise<number> {
 
   try {
     const program = commandLine({
-      version: JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')).version,
+      version: await ownVersion(),
       show: text => { output.print(text) },
       run: async (command, given, values) => { code = await run(command, given, values, output) }
     })

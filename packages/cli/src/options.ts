@@ -23,6 +23,7 @@ export const pointFlags = {
   admin: { type: hostPort, help: 'serve over HTTP there what is for you alone, /metrics among it', default: 'off, and /metrics is where --http is' },
   httpHost: { type: hostName, multiple: true, help: 'name by which the point is reached over HTTP, as often as needed; what changes anything is refused under others', default: 'IP addresses, localhost, and names that are announced' },
   maxHttpConnections: { type: count, help: 'connections over HTTP, of --http and of --admin each', default: '1000' },
+  showPeers: { type: flag, help: 'show on the status page that is for everybody, too, who was refused; and among members namespaces' },
   ...limitFlags,
   maxConnections: { type: count, help: 'connections, all together', default: 'from memory and cores' },
   maxConnectionRate: { type: count, help: 'new connections in a second from one address; to be raised behind a proxy', default: 'from memory and cores' },
@@ -72,6 +73,12 @@ export const salvageFlags = {
   ...commonFlags
 } as const
 
+export const adminFlags = {
+  data: { type: path, help: "the point's data directory, where it says how to reach it while it runs", default: pointFlags.data.default },
+  admin: { type: hostPort, help: "the point's --admin, wherever it has its data", default: 'as its data directory says' },
+  ...commonFlags
+} as const
+
 export const idFlags = {
   data: { type: path, help: "a point's data directory", default: pointFlags.data.default },
   identity: { type: path, help: 'file with a private key, made when it is missing' },
@@ -94,4 +101,5 @@ export type DiscoverFlags = typeof discoverFlags
 export type WatchFlags = typeof watchFlags
 export type RegisterFlags = typeof registerFlags
 export type SalvageFlags = typeof salvageFlags
+export type AdminFlags = typeof adminFlags
 export type IdFlags = typeof idFlags

@@ -70,6 +70,8 @@ export interface PointNodeInit {
   webRtc?: Awaited<ReturnType<typeof loadWebRtc>>
   /** Tells whoever runs the point of something. */
   note: (text: string) => void
+  /** Namespaces in which nobody may register. */
+  closed: string[]
 }
 
 /**
@@ -78,16 +80,23 @@ export interface PointNodeInit {
  * @throws {Failure | UsageError}
  */
 export async function startNode (init: PointNodeInit): Promise<PointNode> {
-  const { path, values, note } = init
+  const { path, values, closed, note } = init
   const files = values.tlsCert == null || values.tlsKey == null ? undefined : { cert: values.tlsCert, key: values.tlsKey }
   const certificate = files == null ? undefined : await readCertificate(files)
   const node = await createNode({ ...init, ...(files == null || certificate == null ? {} : { secure: { files, certificate } }) })
+  await close(node, closed)
   await start(node, path)
+  // what was left when the program ended before it was through
+  await close(node, closed)
   node.services.listening.confirm()
   forgetPeers(node)
   certificate?.notes.forEach(note)
 
   return node
+}
+
+async function close ({ services: { rendezvousPoint } }: PointNode, namespaces: string[]): Promise<void> {
+  await Promise.all(namespaces.map(async namespace => rendezvousPoint.closeNamespace(namespace)))
 }
 
 /** Whether a point can be given work: it runs, does not stop, and what it is told is written. */

@@ -1,21 +1,28 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { persistentStore } from 'libp2p-rendezvous'
+import { memoryStore, persistentStore } from 'libp2p-rendezvous'
+import { ClosedNamespaces } from './closed-namespaces.ts'
 import { defaultDataDirectory, openDataDirectory, salvageCommand } from './data-directory.ts'
 import { Failure, lineFor } from './failures.ts'
+import { Monitor } from './http/page/monitor.ts'
+import { showsOf } from './http/page/shows.ts'
 import { introduce } from './introduction.ts'
 import { asksForWebRtc, listenOn } from './listening.ts'
 import { membersOf } from './members.ts'
+import { operatorOf } from './operator.ts'
 import { counted } from './output.ts'
 import { pointInit } from './point-init.ts'
 import { PointLog } from './point-log.ts'
 import { introductionOf, isServing, startNode } from './point-node.ts'
 import { checkPorts } from './ports.ts'
+import { roomFor } from './room.ts'
 import { openHttp, serveUntil } from './serving.ts'
 import { sharedStore } from './shared-store.ts'
+import { ownVersion } from './version.ts'
 import { loadWebRtc } from './web-rtc-direct.ts'
 import type { PointFlags } from './options.ts'
 import type { FlagValues } from './flags.ts'
 import type { CommandContext } from './context.ts'
+import type { Reporter } from './http/page/reporter.ts'
 import type { PointNode } from './point-node.ts'
 
 type Values = FlagValues<PointFlags>
@@ -30,6 +37,7 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
 
   return serveUntil(signal, log, async closing => {
     let node: PointNode | undefined
+    let reporter: Reporter | undefined
 
     const webRtc = await webRtcFor(values, note)
     const listen = listenOn(values, webRtc != null)
@@ -43,22 +51,42 @@ export async function runPoint (values: Values, { output, signal }: CommandConte
       init.authorize = members.authorize
     }
 
+    const closed = await ClosedNamespaces.load(data?.path)
+    const isHealthy = (): boolean => isServing(node, signal)
+    const monitor = new Monitor({
+      version: await ownVersion(),
+      limits: { ...values, ...roomFor(values) },
+      self: () => ({ peerId: String(node?.peerId), addresses: node?.getMultiaddrs().map(String) ?? [] }),
+      isServing: isHealthy,
+      read: async () => reporter?.read(),
+      fullest: async () => await reporter?.fullest() ?? [],
+      closed: () => closed.names
+    })
     const http = await openHttp(values, {
       get node () { return node },
-      isHealthy: () => isServing(node, signal),
+      isHealthy,
+      operation: { monitor, shows: showsOf(values), operator: operatorOf(() => node?.services.rendezvousPoint, closed) },
       metrics: async () => {
         const { register } = await import('prom-client')
 
         return { contentType: register.contentType, text: await register.metrics() }
       }
-    }, closing)
+    }, closing, data?.path)
 
     const shared = values.store == null ? undefined : await sharedStore(values, note)
     closing(async () => shared?.stop?.())
 
     const own = data == null || shared != null ? undefined : persistentStore({ datastore: data.datastore, readAll: data.readAll })
-    const started = node = await startNode({ values, init, listen: listen.map(String), privateKey: data?.privateKey ?? await generateKeyPair('Ed25519'), store: shared ?? own, path: data?.path, webRtc, note })
+    const store = shared ?? own ?? memoryStore()
+    const started = node = await startNode({ values, init, listen: listen.map(String), privateKey: data?.privateKey ?? await generateKeyPair('Ed25519'), store, path: data?.path, closed: closed.names, webRtc, note })
     closing(async () => started.stop())
+
+    if (http != null) {
+      reporter = new (await import('./http/page/reporter.ts')).Reporter(node, store)
+      closing(() => { monitor.stop() })
+      await monitor.start()
+    }
+
     introduce(output, values, introductionOf(node, values), { data, http })
 
     if (own != null && own.corruptEntries > 0) {

@@ -1,3 +1,4 @@
+import { tellAdminAddress } from './admin-address.ts'
 import { aborted } from './signals.ts'
 import type { HttpServers, HttpSources, HttpValues } from './http/types.ts'
 import type { PointLog } from './point-log.ts'
@@ -43,8 +44,12 @@ export async function serveUntil (signal: AbortSignal, log: PointLog, open: (clo
   return 0
 }
 
-/** Serves over HTTP, where that is asked for, until what was opened is closed. */
-export async function openHttp (values: HttpValues, sources: HttpSources, closing: Closing): Promise<HttpServers | undefined> {
+/**
+ * Serves over HTTP, where that is asked for, until what was opened is closed.
+ *
+ * @param directory - of the data, beside which it is said where the point is administered
+ */
+export async function openHttp (values: HttpValues, sources: HttpSources, closing: Closing, directory: string | undefined): Promise<HttpServers | undefined> {
   if (values.http == null && values.admin == null) {
     return
   }
@@ -53,6 +58,10 @@ export async function openHttp (values: HttpValues, sources: HttpSources, closin
   const { startHttp } = await import('./http/server.ts')
   const servers = await startHttp(values, sources)
   closing(() => { servers.close() })
+
+  if (directory != null && servers.adminUrl != null) {
+    closing(await tellAdminAddress(directory, servers.adminUrl))
+  }
 
   return servers
 }

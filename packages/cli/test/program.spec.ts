@@ -106,7 +106,7 @@ describe('the point', () => {
     expect(metrics).to.match(/^libp2p_rendezvous_point_registrations 1$/m)
     expect(metrics).to.match(/^libp2p_rendezvous_point_outcomes_total{outcome="registration:added"} 1$/m)
     expect(metrics).to.match(/^nodejs_eventloop_lag_p99_seconds [\d.]+$/m)
-    expect((await fetch(`${ready.http}/`)).status).to.equal(404)
+    expect((await fetch(`${ready.http}/nothing`)).status).to.equal(404)
     expect((await fetch(`${ready.http}/metrics`, { method: 'POST' })).status).to.equal(405)
 
     const { code, took } = await point.end('SIGTERM')
@@ -366,7 +366,7 @@ describe('a command line that makes no sense', () => {
     ].map(async args => run(...args)))
 
     expect(results.map(({ stderr }) => stderr.map(line => line.replace('libp2p-rendezvous: ', '')))).to.deep.equal([
-      ["unknown command 'serve': there are point, discover, watch, register, id, network, salvage"],
+      ["unknown command 'serve': there are point, discover, watch, register, id, network, admin, salvage"],
       ["unknown option '--port'; see npx libp2p-rendezvous point --help"],
       ["unknown option '--namespaces' (Did you mean --max-namespaces?); see npx libp2p-rendezvous point --help"],
       ["unknown option '--verbos' (Did you mean --verbose?); see npx libp2p-rendezvous point --help"],
@@ -415,7 +415,7 @@ describe('a command line that makes no sense', () => {
     }
 
     expect((await run()).code).to.equal(2)
-    expect((await run('help', 'serve')).stderr).to.deep.equal(["libp2p-rendezvous: unknown command 'serve': there are point, discover, watch, register, id, network, salvage"])
+    expect((await run('help', 'serve')).stderr).to.deep.equal(["libp2p-rendezvous: unknown command 'serve': there are point, discover, watch, register, id, network, admin, salvage"])
   })
 
   it('shows where an error comes from when it is asked to', async () => {

@@ -2,11 +2,13 @@ import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { Failure, UsageError } from '../failures.ts'
 import { portProblem } from '../ports.ts'
+import { operatorRoutes } from './admin.ts'
 import { networkOfIp } from './addresses.ts'
 import { OPEN_TO_PAGES } from './cors.ts'
 import { errorAnswers } from './errors.ts'
 import { healthRoutes, metricsRoutes } from './health.ts'
 import { namesOf, onlyOwnHosts } from './hosts.ts'
+import { privatePage, publicPage } from './page/parts.ts'
 import { Places } from './places.ts'
 import { registryRoutes } from './registry.ts'
 import { routingRoutes } from './routing.ts'
@@ -35,14 +37,14 @@ const SILENCE = 6
 type Fetch = (request: Request, env: HttpBindings) => Response | Promise<Response>
 
 /** What everybody may ask, in the order in which it is looked for. */
-const PUBLIC: Part[] = [healthRoutes]
+const PUBLIC: Part[] = [healthRoutes, publicPage]
 
 /** What programs ask, by the first part of its path. */
 const API: Part[] = [routingRoutes, registryRoutes]
 const API_PATH = /^\/(?:routing|network|coordinator|openapi\.json)\b/
 
 /** What is only for whoever runs the point. */
-const PRIVATE: Part[] = [healthRoutes, metricsRoutes]
+const PRIVATE: Part[] = [healthRoutes, metricsRoutes, privatePage, operatorRoutes]
 
 /**
  * Serves over HTTP what `--http` and `--admin` ask for.

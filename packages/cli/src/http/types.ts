@@ -1,6 +1,8 @@
 import type { HostPort } from '../flags.ts'
+import type { Monitor } from './page/monitor.ts'
+import type { Shows } from './page/shows.ts'
 import type { HttpBindings } from '@hono/node-server'
-import type { Libp2p } from '@libp2p/interface'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Hono } from 'hono'
 import type { RendezvousPoint } from 'libp2p-rendezvous'
@@ -8,6 +10,25 @@ import type { RendezvousPoint } from 'libp2p-rendezvous'
 /** What handlers of requests find beside them: Node's request, and with it the socket. */
 export interface HttpEnv {
   Bindings: HttpBindings
+}
+
+/** What whoever runs a point may have it do. */
+export interface Operator {
+  /** @returns how many registrations it has ended */
+  evict: (peer: PeerId) => Promise<number>
+  /** @returns how many registrations it has ended */
+  close: (namespace: string) => Promise<number>
+  /** @returns whether it was closed */
+  open: (namespace: string) => Promise<boolean>
+}
+
+export interface Operation {
+  /** What the point has, over time. */
+  monitor: Monitor
+  /** What everybody may see of that. */
+  shows: Shows
+  /** What it can be told to do. */
+  operator: Operator
 }
 
 /** What is served over HTTP comes from here. */
@@ -18,6 +39,8 @@ export interface HttpSources {
   isHealthy: () => boolean | Promise<boolean>
   /** In Prometheus' text format. */
   metrics: () => Promise<{ contentType: string, text: string }>
+  /** For whoever runs the point; absent where nobody does, as where it is measured. */
+  operation?: Operation
 }
 
 /** A part of what is served. */

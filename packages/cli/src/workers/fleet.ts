@@ -62,24 +62,37 @@ export class Fleet {
     }
   }
 
-  /** What each answers, in the order of their numbers: undefined of one that does not in time. */
-  async ask <K extends keyof Answers> (about: K): Promise<Array<Answers[K] | undefined>> {
-    return Promise.all(this.#members.map(async ({ process }) => {
-      if (process == null) {
-        return
-      }
+  /**
+   * What each answers, in the order of their numbers: undefined of one that does not in time.
+   *
+   * @param what - is asked about, where it is one of many
+   */
+  async ask <K extends keyof Answers> (about: K, what = '', patience = PATIENCE): Promise<Array<Answers[K] | undefined>> {
+    return Promise.all(this.#members.map(async member => this.#ask(member, about, what, patience)))
+  }
 
-      const id = ++this.#asked
-      const { promise, resolve } = Promise.withResolvers<unknown>()
-      const timer = setTimeout(resolve, PATIENCE)
-      this.#questions.set(id, resolve)
-      send(process, { type: 'ask', id, about })
-      const answer = await promise
-      clearTimeout(timer)
-      this.#questions.delete(id)
+  /** What one that serves answers, where all would say the same. */
+  async askOne <K extends keyof Answers> (about: K, what = '', patience = PATIENCE): Promise<Answers[K] | undefined> {
+    const member = this.#members.find(({ readySince }) => readySince != null)
 
-      return answer as Answers[K] | undefined
-    }))
+    return member == null ? undefined : this.#ask(member, about, what, patience)
+  }
+
+  async #ask <K extends keyof Answers> ({ process }: Member, about: K, what: string, patience: number): Promise<Answers[K] | undefined> {
+    if (process == null) {
+      return
+    }
+
+    const id = ++this.#asked
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    const timer = setTimeout(resolve, patience)
+    this.#questions.set(id, resolve)
+    send(process, { type: 'ask', id, about, what })
+    const answer = await promise
+    clearTimeout(timer)
+    this.#questions.delete(id)
+
+    return answer as Answers[K] | undefined
   }
 
   /** Of the processes, while there are such. */

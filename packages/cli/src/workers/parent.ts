@@ -1,12 +1,19 @@
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { ClosedNamespaces } from '../closed-namespaces.ts'
 import { defaultDataDirectory, openDataDirectory } from '../data-directory.ts'
 import { formatDuration } from '../durations.ts'
+import { Monitor } from '../http/page/monitor.ts'
+import { merged } from '../http/page/readings.ts'
+import { showsOf } from '../http/page/shows.ts'
 import { introduce } from '../introduction.ts'
 import { listenOn } from '../listening.ts'
+import { operatorOfFleet } from '../operator.ts'
 import { pointInit } from '../point-init.ts'
 import { PointLog } from '../point-log.ts'
 import { checkPorts } from '../ports.ts'
+import { roomFor } from '../room.ts'
 import { openHttp, serveUntil } from '../serving.ts'
+import { ownVersion } from '../version.ts'
 import { Fleet } from './fleet.ts'
 import type { CommandContext } from '../context.ts'
 import type { FlagValues } from '../flags.ts'
@@ -30,29 +37,53 @@ export async function runWorkers (values: Values, { output, signal }: CommandCon
     const data = await openDataDirectory(values.data ?? defaultDataDirectory())
     closing(async () => data.close())
 
+    const closed = await ClosedNamespaces.load(data.path)
     const fleet = new Fleet({
       workers: values.workers as number,
-      start: { privateKey: privateKeyToProtobuf(data.privateKey), listen },
+      start: { privateKey: privateKeyToProtobuf(data.privateKey), listen, get closed () { return closed.names } },
       onEnded: (worker, reason, pause) => {
         log.report('worker:ended', `Worker ${worker} has ended (${reason}), and is started again${pause === 0 ? '' : ` in ${formatDuration(pause)}`}`, { worker, reason })
       },
       onStarted: (worker, pid) => { log.report('worker:started', `Worker ${worker} serves again, as process ${pid}`, { worker, pid }) }
     })
 
+    let self = { peerId: '', addresses: [] as string[] }
+    const isHealthy = async (): Promise<boolean> => !signal.aborted && (await fleet.ask('isServing')).every(isServing => isServing === true)
+    const monitor = new Monitor({
+      version: await ownVersion(),
+      limits: { ...values, ...roomFor(values) },
+      self: () => self,
+      isServing: isHealthy,
+      read: async () => {
+        const readings = (await fleet.ask('reading')).filter(reading => reading != null)
+
+        return readings.length === 0 ? undefined : merged(readings)
+      },
+      fullest: async () => await fleet.askOne('fullest') ?? [],
+      closed: () => closed.names
+    })
     const http = await openHttp(values, {
       node: undefined,
-      isHealthy: async () => !signal.aborted && (await fleet.ask('isServing')).every(isServing => isServing === true),
+      isHealthy,
+      operation: { monitor, shows: showsOf(values), operator: operatorOfFleet(fleet, closed) },
       metrics: async () => {
         const { mergeMetrics } = await import('./metrics.ts')
         const told = await fleet.ask('metrics')
 
         return mergeMetrics(told.map((metrics, index) => ({ metrics, restarts: fleet.restarts[index] ?? 0 })))
       }
-    }, closing)
+    }, closing, data.path)
     closing(async () => fleet.end())
 
-    const [point] = await fleet.start()
-    introduce(output, values, point as Introduction, { data, http, workers: fleet.pids })
+    const [point] = await fleet.start() as [Introduction]
+    self = point
+
+    if (http != null) {
+      closing(() => { monitor.stop() })
+      await monitor.start()
+    }
+
+    introduce(output, values, point, { data, http, workers: fleet.pids })
     data.notes.forEach(note => { output.note(note) })
   })
 }

@@ -1,6 +1,8 @@
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { register } from 'prom-client'
 import { lineFor, UsageError } from '../failures.ts'
+import { Reporter } from '../http/page/reporter.ts'
 import { membersOf } from '../members.ts'
 import { pointInit } from '../point-init.ts'
 import { PointLog } from '../point-log.ts'
@@ -14,6 +16,7 @@ import type { PointFlags } from '../options.ts'
 import type { PointNode } from '../point-node.ts'
 import type { Answers, Start, ToParent, ToWorker } from './messages.ts'
 import type { Place } from './place.ts'
+import type { RegistrationStore } from 'libp2p-rendezvous'
 
 /**
  * Serves as one of several processes of a point, until the process is asked to end. Where it cannot, the one that
@@ -23,21 +26,45 @@ export async function runWorker (given: FlagValues<PointFlags>, { output, signal
   const values = { ...given, ...shareOf(given, place.of) }
   const log = new PointLog(output, { json: values.json === true, verbose: values.verbose === true, place })
   let node: PointNode | undefined
+  let store: RegistrationStore | undefined
 
-  const answers: { [K in keyof Answers]: () => Answers[K] | Promise<Answers[K]> } = {
+  let reporter: Reporter | undefined
+
+  const serving = (): PointNode => {
+    if (node == null) {
+      throw new Error('it is only being started')
+    }
+
+    return node
+  }
+
+  /** From when it is first asked on. */
+  const reporting = (): Reporter => {
+    reporter ??= new Reporter(serving(), store as RegistrationStore)
+
+    return reporter
+  }
+
+  const answers: { [K in keyof Answers]: (what: string) => Answers[K] | Promise<Answers[K]> } = {
     isServing: () => isServing(node, signal),
-    metrics: async () => register.getMetricsAsJSON()
+    metrics: async () => register.getMetricsAsJSON(),
+    reading: async () => reporting().read(),
+    fullest: async () => reporting().fullest(),
+    evict: async peer => serving().getConnections(peerIdFromString(peer)).length === 0 ? 0 : answers.evictAll(peer),
+    evictAll: async peer => serving().services.rendezvousPoint.evict(peerIdFromString(peer)),
+    close: async namespace => serving().services.rendezvousPoint.closeNamespace(namespace),
+    open: namespace => serving().services.rendezvousPoint.openNamespace(namespace)
   }
 
   try {
-    const { privateKey, listen } = await whenStarted(async (id, about) => { await tell({ type: 'answer', id, answer: await answers[about]() }) })
+    const { privateKey, listen, closed } = await whenStarted(async (id, about, what) => { await tell({ type: 'answer', id, answer: await answers[about](what) }) })
     const note = (text: string): void => { output.note(`worker ${place.number}: ${text}`) }
     const members = values.network == null ? undefined : await membersOf(values.network, note)
-    const store = await sharedStore(values, note)
+    store = await sharedStore(values, note)
 
     try {
       const init = { ...pointInit(values), ...(members == null ? {} : { authorize: members.authorize }) }
-      node = await startNode({ values, init, listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined, note })
+      node = await startNode({ values, init, listen, privateKey: privateKeyFromProtobuf(privateKey), store, path: undefined, closed, note })
       log.follow(node.services.rendezvousPoint, values.quiet === true)
       await tell({ type: 'ready', point: introductionOf(node, values) })
       await aborted(signal)
@@ -60,7 +87,7 @@ export async function runWorker (given: FlagValues<PointFlags>, { output, signal
  *
  * @param answer - called for each question, then and later
  */
-async function whenStarted (answer: (id: number, about: keyof Answers) => Promise<void>): Promise<Start> {
+async function whenStarted (answer: (id: number, about: keyof Answers, what: string) => Promise<void>): Promise<Start> {
   return new Promise(resolve => {
     process.on('message', (message: ToWorker) => {
       switch (message.type) {
@@ -68,7 +95,7 @@ async function whenStarted (answer: (id: number, about: keyof Answers) => Promis
           resolve(message.start)
           break
         case 'ask':
-          answer(message.id, message.about).catch(() => {})
+          answer(message.id, message.about, message.what).catch(() => {})
       }
     })
     tell({ type: 'up' }).catch(() => {})

@@ -69,6 +69,39 @@ describeServers(kind => {
     }
   }
 
+  it('are looked after as one: what all have is on one page, and what is closed is closed at each, also at one that is started later', async () => {
+    const { point, overTcp, http, pids } = await startPoint(2, '--admin', '127.0.0.1:0')
+    const directoryOf = ['--data', join(directory, 'point')]
+    const status = async (): Promise<any> => JSON.parse((await run('admin', 'status', ...directoryOf)).stdout[0] ?? '{}')
+    const clients = await Promise.all([1, 2].map(async () => client(overTcp)))
+    await Promise.all(clients.map(async ({ services }) => services.rendezvous.register('chat')))
+    await soon(async () => (await status()).reading).toMatchObject({ registrations: 2, connections: 2, requests: 2 })
+    expect(await (await fetch(`${http}/`)).text()).toContain('<h1>Rendezvous point</h1>')
+    await soon(async () => (await status()).fullest ?? (await fetch(`${http}/`)).status).toEqual([{ namespace: 'chat', registrations: 2 }])
+
+    const [alice, bob] = clients as [ClientNode, ClientNode]
+    const told = Promise.withResolvers<string>()
+    alice.services.rendezvous.addEventListener('registration:failed', ({ detail }) => { told.resolve(detail.error.name) })
+    // it says that it is live once it is registered
+    await soon(async () => {
+      if ((await run('admin', 'evict', `${alice.peerId}`, ...directoryOf)).stdout[0] === '{"ended":0}') {
+        await alice.services.rendezvous.register('chat')
+      }
+
+      return Promise.race([told.promise, 'not told'])
+    }).toBe('NotAuthorizedError')
+
+    expect((await run('admin', 'close', 'chat', ...directoryOf)).stdout[0]).toMatch(/^{"ended":[12]}$/)
+    await expect(bob.services.rendezvous.register('chat')).rejects.toMatchObject({ name: 'NotAuthorizedError' })
+    pids.forEach(pid => { process.kill(pid, 'SIGKILL') })
+    await point.until('worker:started')
+    await point.until('worker:started')
+    const carol = await client(overTcp)
+    await expect(carol.services.rendezvous.register('chat')).rejects.toMatchObject({ name: 'NotAuthorizedError' })
+    expect((await run('admin', 'open', 'chat', ...directoryOf)).stdout).toEqual(['{"wasClosed":true}'])
+    await carol.services.rendezvous.register('chat')
+  })
+
   it('share the addresses and the identity: what is registered at one is listed, watched and counted at another, and all end in order', async () => {
     const { point, overTcp, overWebSocket, http, pids } = await startPoint(3, '--presence-grace', '300ms')
     expect(new Set(pids).size).toBe(3)
