@@ -36,10 +36,23 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/(network|protocol|client)/|^src/point/types\\.' }
     },
     {
+      name: 'browser-imports-the-client-alone',
+      severity: 'error',
+      from: { path: '^src/browser/' },
+      to: { path: '^src/', pathNot: '^src/(browser|client)/' }
+    },
+    {
+      name: 'transports-are-for-the-browser-entry',
+      comment: 'optional peer dependencies, which the other entries do without',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/browser/' },
+      to: { dependencyTypes: ['npm-peer', 'npm-dev'], pathNot: 'node_modules/(@libp2p/interface|type-fest)' }
+    },
+    {
       name: 'packages-use-the-front-door',
       severity: 'error',
       from: { path: '^packages/' },
-      to: { path: '^(src|dist)/', pathNot: '^dist/(network/)?index\\.' }
+      to: { path: '^(src|dist)/', pathNot: '^dist/((browser|network)/)?index\\.' }
     },
     {
       name: 'nothing-from-node-in-a-browser',

@@ -7,11 +7,15 @@ import { globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
 /** What the library may bring with it. */
 const MAX_PACKAGES = 60
 const MAX_MEGABYTES = 20
+
+/** What the client may add to a page that has libp2p, compressed. */
+const MAX_CLIENT_KIBIBYTES = 15
 
 const directory = mkdtempSync(join(tmpdir(), 'package-'))
 
@@ -42,7 +46,8 @@ function install (name, ...packages) {
 
 /** A package depends on what its source imports, and on nothing else. */
 function checkDependencies (path) {
-  const { name, dependencies } = readJson(join(path, 'package.json'))
+  const { name, dependencies: own, peerDependencies } = readJson(join(path, 'package.json'))
+  const dependencies = { ...own, ...peerDependencies }
   const imported = new Set(globSync('src/**/*.ts', { cwd: path })
     .flatMap(file => readFileSync(join(path, file), 'utf8').split('\n'))
     // not those of the examples in comments
@@ -84,6 +89,41 @@ function checkSharedStore (project) {
   if (printed !== 'ECONNREFUSED\n') {
     throw new Error(`the example of packages/valkey printed:\n${printed}`)
   }
+}
+
+/** A page's script with these lines, as a bundler makes it. */
+async function bundle (project, ...lines) {
+  const { outputFiles: [{ contents }] } = await build({
+    stdin: { contents: lines.join('\n'), resolveDir: project },
+    bundle: true,
+    format: 'esm',
+    minify: true,
+    platform: 'browser',
+    write: false,
+    logLevel: 'error'
+  })
+
+  return contents
+}
+
+/** How much a page has to load for the client, in the company of what it needs anyway. */
+async function checkClientSize (project) {
+  const node = [
+    "export { createLibp2p } from 'libp2p'",
+    "export { identify } from '@libp2p/identify'",
+    "export { noise } from '@libp2p/noise'",
+    "export { webSockets } from '@libp2p/websockets'",
+    "export { yamux } from '@libp2p/yamux'"
+  ]
+  const [without, withClient] = (await Promise.all([bundle(project, ...node), bundle(project, ...node, "export { rendezvousClient } from 'libp2p-rendezvous'")]))
+    .map(script => gzipSync(script).byteLength / 1024)
+  const size = `the client adds ${(withClient - without).toFixed(1)} KiB to the ${without.toFixed(1)} KiB of a page with libp2p`
+
+  if (withClient - without > MAX_CLIENT_KIBIBYTES) {
+    throw new Error(`${size}: more than ${MAX_CLIENT_KIBIBYTES} KiB`)
+  }
+
+  console.log(size)
 }
 
 /** The lines that a program prints. */
@@ -180,17 +220,8 @@ try {
   checkSharedStore(install('shared', library, valkey, `@redis/client@${devDependencies['@redis/client']}`))
   console.log('the store of packages/valkey can be made as its README says')
 
-  const bundle = await build({
-    stdin: { contents: 'export * from "libp2p-rendezvous"', resolveDir: project },
-    bundle: true,
-    format: 'esm',
-    minify: true,
-    platform: 'browser',
-    write: false,
-    logLevel: 'error'
-  })
-
-  console.log(`it bundles for a browser: ${Math.round(bundle.outputFiles[0].contents.byteLength / 1024)} KiB minified`)
+  await bundle(project, "export * from 'libp2p-rendezvous'")
+  await checkClientSize(project)
 } finally {
   rmSync(directory, { recursive: true })
 }

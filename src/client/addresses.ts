@@ -1,5 +1,5 @@
 import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils'
-import { CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_P2P, CODE_TLS, CODE_WS, CODE_WSS, multiaddr } from '@multiformats/multiaddr'
 import { isSound } from '../protocol/address.ts'
 import type { SignedPeerRecord } from '../protocol/peer-record.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -74,6 +74,13 @@ export function networkOf (address: Multiaddr): string | undefined {
 /** As the peer store keeps it. */
 export function withoutPeerId (address: Multiaddr): Multiaddr {
   return address.getComponents().at(-1)?.code === CODE_P2P ? address.decapsulateCode(CODE_P2P) : address
+}
+
+/** Whether it is, or begins with, a WebSocket without TLS, which pages open to few hosts. */
+export function isPlainWebSocket (address: Multiaddr): boolean {
+  const codes = address.getComponents().map(({ code }) => code)
+
+  return codes.includes(CODE_WS) && !codes.includes(CODE_TLS) && !codes.includes(CODE_WSS)
 }
 
 function isOf (address: Multiaddr, peerId: PeerId): boolean {

@@ -113,6 +113,16 @@ export class KeepAlive {
     return kept != null && kept.next.is !== 'ended'
   }
 
+  /** Whether anything is kept, or tried to be. */
+  get isEmpty (): boolean {
+    return this.#kept.size === 0
+  }
+
+  /** Whether anything waits until this node has an address. */
+  get waitsForAddress (): boolean {
+    return [...this.#kept.values()].some(({ next }) => next.is === 'without address')
+  }
+
   /** Whether anything is kept at a point. */
   keepsAt (point: PeerId): boolean {
     return this.#at(point).length > 0
@@ -428,6 +438,9 @@ export class KeepAlive {
         if (kept.next.is === 'due' && kept.failures === 0) {
           this.#goOn(kept, now)
         }
+      } else if (kept.next.is === 'without address') {
+        // it may be the relay that this node waits for, so it is come back to
+        kept.next = dueAt('register', now + retryDelay(++kept.losses, this.#init.random()), true)
       }
     }
   }

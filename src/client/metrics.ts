@@ -5,7 +5,7 @@ import type { CounterGroup, Metrics } from '@libp2p/interface'
 const PREFIX = 'libp2p_rendezvous_client'
 
 /** What happened to this node's registrations and to the peers it found. */
-export type ClientEvent = 'registration:granted' | 'registration:failed' | 'registration:expired' | 'peer' | 'peer:expired' | 'discover:failed'
+export type ClientEvent = 'registration:granted' | 'registration:failed' | 'registration:expired' | 'peer' | 'peer:expired' | 'discover:failed' | 'unreachable'
 
 const HELD = {
   registrations: 'Own registrations held now',

@@ -1,10 +1,12 @@
 import { ConnectionClosedError, KEEP_ALIVE, UnsupportedProtocolError } from '@libp2p/interface'
 import { watchProtocol } from '../protocol/constants.ts'
 import { NoPointsError } from '../protocol/errors.ts'
+import { Deadline } from './deadline.ts'
 import { parsePoint, peerIdOf } from './point-like.ts'
 import { RemotePoint } from './remote-point.ts'
 import { Session } from './session.ts'
 import { NO_TOKENS } from './tokens.ts'
+import type { Unreached } from './causes.ts'
 import type { PointLike, RendezvousClientComponents, RendezvousClientInit } from './types.ts'
 import type { ClientSettings } from './settings.ts'
 import type { Tokens } from './tokens.ts'
@@ -25,6 +27,8 @@ export interface PointListeners {
   onConnect: (point: PeerId, isDefault: boolean) => void
   /** The point is connected and speaks the watch protocol. */
   onWatchable: (point: PeerId) => void
+  /** A point was dialled, or was to be. */
+  onDialled: () => void
   /** The last connection to it is gone; `isDefault` when it is used all the same. */
   onDisconnect: (point: RemotePoint, isDefault: boolean) => void
   /** Whether it is returned to although it was not given in the init: something is kept there by name. */
@@ -39,6 +43,8 @@ interface Known {
   /** Given in the init: used by default, connected or not. */
   isConfigured: boolean
   isConnected: boolean
+  /** What came of dialling it, the last time; absent before. */
+  dialled?: { error: Error | undefined }
   /** On which it said last that it is a point, and that it can be watched: it may say so again and again. */
   saidOn?: Connection | undefined
   watchableOn?: Connection | undefined
@@ -155,17 +161,26 @@ export class Points {
    * @throws {UnsupportedProtocolError} when the point does not speak it, as far as it has said what it speaks
    */
   async openWatchStream (point: PeerId, signal: AbortSignal): Promise<Stream> {
-    const { connectionManager, peerStore } = this.#components
-    const { addresses } = this.#get(point)
     const protocol = watchProtocol(this.#settings.protocol)
-    const connection = await connectionManager.openConnection(addresses.length > 0 ? addresses : point, { signal })
-    const protocols = await peerStore.get(point).then(({ protocols }) => protocols, (): string[] => [])
+    const connection = await this.#connect(this.#get(point), signal)
+    const protocols = await this.#components.peerStore.get(point).then(({ protocols }) => protocols, (): string[] => [])
 
     if (protocols.length > 0 && !protocols.includes(protocol)) {
       throw new UnsupportedProtocolError(`${point} does not speak ${protocol}`)
     }
 
     return connection.newStream(protocol, { ...this.#streamOptions, signal })
+  }
+
+  /** Connects to a point, where nothing is asked yet: it may be the relay that gives this node an address. */
+  async connect (point: PeerId, signal: AbortSignal | undefined): Promise<void> {
+    const deadline = new Deadline(this.#settings.timeout, 'Connecting', signal)
+
+    try {
+      await deadline.race(this.#connect(this.#get(point), deadline.signal))
+    } finally {
+      deadline.clear()
+    }
   }
 
   /** Ends all requests that are on their way or wait for their turn. */
@@ -207,6 +222,18 @@ export class Points {
   /** The addresses under which a peer was given as a point. */
   addressesOf (peerId: PeerId): Multiaddr[] {
     return this.#known.get(peerId.toString())?.addresses ?? []
+  }
+
+  /** Whether any point that is used by default was reached when it was last tried. */
+  get isAnyReached (): boolean {
+    return [...this.#known.values()].some(known => this.#isDefault(known) && (known.isConnected || (known.dialled != null && known.dialled.error == null)))
+  }
+
+  /** What is known of those that are used by default, when none was reached. */
+  get unreached (): Unreached[] {
+    return [...this.#known.values()]
+      .filter(known => this.#isDefault(known))
+      .map(({ addresses, dialled }) => ({ addresses, error: dialled?.error }))
   }
 
   isConnected (point: PeerId): boolean {
@@ -294,12 +321,11 @@ export class Points {
 
     if (known == null) {
       this.#sweep()
-      const addresses: Multiaddr[] = []
       // those that speak the watch protocol are points of this package
       const readsBoth = (): boolean | undefined => this.#settings.bothForms ? this.#known.get(key)?.speaksWatch : false
       known = {
-        point: new RemotePoint(peerId, this.#session(peerId, addresses), readsBoth, this.#log, this.#tokens),
-        addresses,
+        point: new RemotePoint(peerId, this.#session(peerId), readsBoth, this.#log, this.#tokens),
+        addresses: [],
         isConfigured: false,
         isConnected: false,
         isTagged: false,
@@ -312,15 +338,35 @@ export class Points {
     return known
   }
 
-  #session (peerId: PeerId, addresses: Multiaddr[]): Session {
-    const { connectionManager } = this.#components
+  /** Connects to a point, if it is not connected, and notes what came of it. */
+  async #connect (known: Known, signal: AbortSignal): Promise<Connection> {
+    const { addresses, point: { peerId } } = known
+
+    try {
+      const connection = await this.#components.connectionManager.openConnection(addresses.length > 0 ? addresses : peerId, { signal })
+      known.dialled = { error: undefined }
+
+      return connection
+    } catch (err: any) {
+      // nothing was found out by who did not wait
+      if (err.name !== 'AbortError') {
+        known.dialled = { error: err }
+      }
+
+      throw err
+    } finally {
+      this.#listeners.onDialled()
+    }
+  }
+
+  #session (peerId: PeerId): Session {
     const { protocol, timeout } = this.#settings
 
     return new Session({
       name: peerId.toString(),
       timeout,
       openStream: async signal => {
-        const connection = await connectionManager.openConnection(addresses.length > 0 ? addresses : peerId, { signal })
+        const connection = await this.#connect(this.#get(peerId), signal)
 
         return connection.newStream(protocol, { ...this.#streamOptions, signal })
       }

@@ -7,7 +7,7 @@ import { Deadline } from './deadline.ts'
 import { asOneError } from './failures.ts'
 import { KeepAlive } from './keep-alive.ts'
 import type { Ask } from './keep-alive.ts'
-import type { OwnRecord } from './own-record.ts'
+import type { OwnRecord, SealedRecord } from './own-record.ts'
 import type { Points } from './points.ts'
 import type { RemotePoint } from './remote-point.ts'
 import type { PointLike, Registration, RegistrationFailedDetail } from './types.ts'
@@ -77,6 +77,21 @@ export class Registrations {
   /** Whether something is kept at the point by name, so that it is returned to when it is lost. */
   returnsTo (point: PeerId): boolean {
     return this.#keepAlive.returnsTo(point)
+  }
+
+  /** Whether anything is to be registered. */
+  get isWanted (): boolean {
+    return this.#everywhere.size > 0 || !this.#keepAlive.isEmpty
+  }
+
+  /** Whether anything waits until this node has an address. */
+  get waitsForAddress (): boolean {
+    return this.#keepAlive.waitsForAddress
+  }
+
+  /** Whether there is an address to publish now. */
+  get hasAddress (): boolean {
+    return this.#init.record.fingerprint(this.#clock.now) != null
   }
 
   /** Whether anything is kept at a point. */
@@ -298,13 +313,9 @@ export class Registrations {
 
   async #register (ask: Ask, signal?: AbortSignal): Promise<Registration> {
     const { namespace, point, ttl } = ask.kept
-    const { points, watches, record, onGranted, onFailed, log } = this.#init
+    const { points, watches, onGranted, onFailed, log } = this.#init
+    const sealed = await this.#seal(namespace, point, signal)
     const start = Date.now()
-    const sealed = await record.seal(this.#clock.now)
-
-    if (sealed == null) {
-      throw new NoAddressesError(`This node has no address yet to register "${namespace}" with`, { namespace })
-    }
 
     if (!this.#keepAlive.send(ask, sealed.fingerprint)) {
       throw new AbortError(`"${namespace}" was unregistered meanwhile`)
@@ -328,6 +339,23 @@ export class Registrations {
     }
 
     return registration
+  }
+
+  async #seal (namespace: string, point: PeerId, signal: AbortSignal | undefined): Promise<SealedRecord> {
+    const { points, record } = this.#init
+
+    if (!this.hasAddress) {
+      // the point may be the relay that gives it one
+      await points.connect(point, signal)
+    }
+
+    const sealed = await record.seal(this.#clock.now)
+
+    if (sealed == null) {
+      throw new NoAddressesError(`This node has no address yet to register "${namespace}" with`, { namespace })
+    }
+
+    return sealed
   }
 
   async #confirm (ask: Ask): Promise<void> {

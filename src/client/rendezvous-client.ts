@@ -3,6 +3,7 @@ import { debounce } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { checkNamespace } from '../protocol/namespace.ts'
 import { Discovery } from './discovery.ts'
+import { Lookout } from './lookout.ts'
 import { ClientMetrics } from './metrics.ts'
 import { OwnRecord } from './own-record.ts'
 import { PAGE_SIZE } from './pages.ts'
@@ -11,7 +12,7 @@ import { Registrations } from './registrations.ts'
 import { peerNamespace } from './routing/namespaces.ts'
 import { Registry } from './routing/registry.ts'
 import { Routing } from './routing/routing.ts'
-import { checkDuration, checkLimit, clientSettings } from './settings.ts'
+import { checkDuration, checkLimit, clientSettings, isBrowser, isSecurePage } from './settings.ts'
 import { Tokens } from './tokens.ts'
 import { Watches } from './watches.ts'
 import type { DiscoveredPeer, DiscoverOptions, DiscoverPage, DiscoverPageOptions, PointOptions, RegisterOptions, Registration, RendezvousClientComponents, RendezvousClientEvents, RendezvousClientInit, RendezvousClient as RendezvousClientInterface } from './types.ts'
@@ -39,9 +40,18 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
   readonly #registrations: Registrations
   readonly #discovery: Discovery
   readonly #routing: Routing | undefined
+  readonly #lookout: Lookout
   readonly #metrics: ClientMetrics
   readonly #log: Logger
   readonly #onAddressesChanged: ReturnType<typeof debounce>
+
+  /** The first address is not gathered with others: nobody finds this node before. */
+  readonly #onListening = (): void => {
+    if (this.#registrations.waitsForAddress) {
+      this.#lookAtAddresses()
+    }
+  }
+
   /** What libp2p is told as of a peer discovery. */
   readonly #peerDiscovery = new TypedEventEmitter<PeerDiscoveryEvents>()
   #status: 'stopped' | 'started' | 'stopping' = 'stopped'
@@ -60,12 +70,15 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
         this.#watches.onConnect(point)
         this.#registrations.onConnect(point, isDefault)
         this.#discovery.onConnect(point, isDefault)
+        this.#lookout.look()
       },
       onDisconnect: (point, isDefault) => {
         this.#registrations.onDisconnect(point.peerId, isDefault, namespace => point.cookieOf(namespace))
         this.#discovery.onDisconnect(point.peerId, isDefault)
         this.#watches.update(point.peerId)
+        this.#lookout.look()
       },
+      onDialled: () => { this.#lookout.look() },
       onWatchable: point => { this.#watches.onConnect(point) },
       isKept: point => this.#registrations.returnsTo(point),
       isFollowed: point => this.#discovery.follows(point)
@@ -141,14 +154,16 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       this[serviceCapabilities].push('@libp2p/peer-routing', '@libp2p/content-routing')
     }
 
-    this.#onAddressesChanged = debounce(() => {
-      try {
-        this.#registrations.onAddressesChanged()
-      } catch (err) {
-        // of the user's filter; nobody is there to catch it
-        this.#log.error('could not tell whether the addresses changed - %e', err)
-      }
-    }, ADDRESS_CHANGE_DEBOUNCE)
+    this.#lookout = new Lookout({
+      components,
+      points: this.#points,
+      registrations: this.#registrations,
+      wantsPoint: this.#settings.points.length > 0 || this.#settings.discover.length > 0,
+      surroundings: { isBrowser: isBrowser(), isSecurePage: isSecurePage() },
+      log: this.#log,
+      onUnreachable: unreachable => { this.#report('unreachable', unreachable) }
+    })
+    this.#onAddressesChanged = debounce(() => { this.#lookAtAddresses() }, ADDRESS_CHANGE_DEBOUNCE)
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-rendezvous/client'
@@ -195,6 +210,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#status = 'started'
     this.#discovery.start()
     this.#components.events.addEventListener('self:peer:update', this.#onAddressesChanged)
+    this.#components.events.addEventListener('transport:listening', this.#onListening)
     await this.#points.start()
   }
 
@@ -204,6 +220,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     const namespaces = routing ? [...register, peerNamespace(this.#components.peerId)] : register
     namespaces.forEach(namespace => { this.#registrations.keepEverywhere(namespace, ttl) })
     this.#discovery.followAll(this.#settings.discover)
+    this.#lookout.start()
   }
 
   /** While the connections are still open: unregisters. */
@@ -214,7 +231,9 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
 
     this.#status = 'stopping'
     this.#components.events.removeEventListener('self:peer:update', this.#onAddressesChanged)
+    this.#components.events.removeEventListener('transport:listening', this.#onListening)
     this.#onAddressesChanged.stop()
+    this.#lookout.stop()
     this.#discovery.stop()
     this.#watches.stop()
     this.#points.interrupt()
@@ -233,7 +252,10 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     checkDuration('ttl', ttl)
     this.#checkStarted()
 
-    return this.#registrations.register(namespace, point, ttl, signal)
+    const registered = this.#registrations.register(namespace, point, ttl, signal)
+    this.#lookout.look()
+
+    return registered
   }
 
   async unregister (namespace: string, { point, signal }: PointOptions = {}): Promise<void> {
@@ -244,6 +266,7 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
       await this.#registrations.unregister(namespace, point, signal)
     } finally {
       this.#watches.updateAll()
+      this.#lookout.look()
     }
   }
 
@@ -274,6 +297,16 @@ export class RendezvousClient extends TypedEventEmitter<RendezvousClientEvents> 
     this.#checkStarted()
 
     return this.#discovery.page(namespace, this.#points.get(point), limit, cookie, signal)
+  }
+
+  #lookAtAddresses (): void {
+    try {
+      this.#registrations.onAddressesChanged()
+      this.#lookout.look()
+    } catch (err) {
+      // of the user's filter; nobody is there to catch it
+      this.#log.error('could not tell whether the addresses changed - %e', err)
+    }
   }
 
   #wantedAt (point: PeerId): Wanted {

@@ -84,8 +84,13 @@ function checkCount (name: string, count: number): void {
 }
 
 /** A page, or a worker of one: what listens there can be reached by nobody, and what is near is not to be probed. */
-function isBrowser (): boolean {
+export function isBrowser (): boolean {
   return 'navigator' in globalThis && 'location' in globalThis
+}
+
+/** A page that was served over https, which may open no insecure connections to other hosts. */
+export function isSecurePage (): boolean {
+  return isBrowser() && globalThis.location.protocol === 'https:'
 }
 
 /** One alone is easily given in its place, and would be taken for its letters. */

@@ -234,6 +234,40 @@ export interface RegistrationFailedDetail {
   retryIn?: number | undefined
 }
 
+/** What is most often the reason that nobody is met. */
+export type UnreachableCause =
+  /** None was given, and no connected peer is one. */
+  | 'no-points'
+  /** The node's connection gater refuses all addresses of the points; in a page, libp2p's own does so with private ones and `ws://`. */
+  | 'gater'
+  /** A page that was served over https may not open `ws://`. */
+  | 'insecure-address'
+  /** No transport dials the addresses of the points. */
+  | 'transport'
+  /** Dialling fails otherwise; `errors` has more. */
+  | 'dial'
+  /** The node has no listen address, not even `/p2p-circuit`. */
+  | 'not-listening'
+  /** It listens, but libp2p takes no address for reachable from elsewhere. */
+  | 'unconfirmed'
+  /** No connected peer is a relay. */
+  | 'no-relay'
+  /** A connected peer is a relay, and has given no reservation. */
+  | 'relay-full'
+  /** The `addressFilter` leaves none of the addresses. */
+  | 'address-filter'
+
+/** Why this node meets nobody. */
+export interface Unreachable {
+  /** What is out of reach: all points for this node, or this node for others, because it has no address to register. */
+  what: 'points' | 'self'
+  cause: UnreachableCause
+  /** For people. */
+  reason: string
+  /** Of the last dials of the points. */
+  errors: Error[]
+}
+
 export interface RendezvousClientEvents extends PeerDiscoveryEvents {
   /** A peer was found that was not known, or whose earlier registration had expired. */
   peer: CustomEvent<DiscoveredPeer>
@@ -248,6 +282,11 @@ export interface RendezvousClientEvents extends PeerDiscoveryEvents {
   'registration:failed': CustomEvent<RegistrationFailedDetail>
   /** A registration ended without having been renewed. */
   'registration:expired': CustomEvent<Registration>
+  /**
+   * For some seconds no point could be reached, or there was no address to register, which happens in pages above all.
+   * It is said once until it is mended, and tried further.
+   */
+  unreachable: CustomEvent<Unreachable>
 }
 
 /** Which point to ask: its peer id, or an address that ends in it. */

@@ -46,9 +46,9 @@ async function bundle (options: BuildOptions): Promise<string> {
 function exampleForPages (): string {
   const [example = '', node = ''] = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').match(/(?<=```js\n).*?(?=```)/gs) ?? []
 
-  return example
-    .replace(/^const node = .*?^}\)\n/ms, node)
-    .replace(/^import .* '@libp2p\/tcp'\n/m, '')
+  const [, afterNode = ''] = example.split(/^const node = .*?^}\)\n/ms)
+
+  return (node + afterNode)
     .replace(/^.*SIGINT.*\n/m, '')
     .replace(/\/ip4\/.*…/, String(points[0]))
 }

@@ -957,18 +957,35 @@ describe('KeepAlive', () => {
     it('registers at the first address', () => {
       const world = new World()
       world.addresses = undefined
+      expect(world.keepAlive.isEmpty).toBe(true)
       world.keep()
       world.connect()
-      world.disconnect()
       world.changeAddresses(undefined)
       world.pass(DAY)
       expect(world.requests).toEqual([])
       expect(world.failed).toMatchObject([{ willRetry: true, retryIn: undefined, error: { name: 'NoAddressesError' } }])
+      expect(world.keepAlive.waitsForAddress).toBe(true)
+      expect(world.keepAlive.isEmpty).toBe(false)
 
       world.changeAddresses('one')
 
       expect(world.requests).toHaveLength(1)
       expect(world.registrations).toHaveLength(1)
+    })
+
+    it('comes back to a point that was lost meanwhile, which may be the relay that gives it one', () => {
+      const world = new World({ random: () => 1 })
+      world.addresses = undefined
+      world.keep()
+      world.disconnect()
+      expect(world.keepAlive.wakeAt).toBe(world.now + SECOND)
+      world.pass(SECOND)
+      expect(world.failed).toHaveLength(2)
+      world.disconnect()
+      expect(world.keepAlive.wakeAt).toBe(world.now + 2 * SECOND)
+
+      world.connect()
+      expect(world.failed).toHaveLength(3)
     })
 
     it('registers again when the address it had has gone and come back', () => {

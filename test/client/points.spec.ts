@@ -21,7 +21,7 @@ function makePoints ({ points = [], isKept = () => false, isFollowed = () => fal
       getConnections: () => []
     }
   }
-  const listeners = { onConnect: () => {}, onWatchable: () => {}, onDisconnect: () => {}, isKept, isFollowed }
+  const listeners = { onConnect: () => {}, onDialled: () => {}, onWatchable: () => {}, onDisconnect: () => {}, isKept, isFollowed }
 
   return { dialled, points: new Points(components, clientSettings({ points }), {}, listeners, defaultLogger().forComponent('test')) }
 }
@@ -79,6 +79,7 @@ describe('Points', () => {
     const components: any = { events: new TypedEventEmitter(), registrar: { register: async (_: string, topology: any) => `${topologies.push(topology)}` } }
     const points = new Points(components, clientSettings({}), {}, {
       onConnect: () => { said.push('connected') },
+      onDialled: () => {},
       onWatchable: () => { said.push('watchable') },
       onDisconnect: () => { said.push('disconnected') },
       isKept: () => false,
