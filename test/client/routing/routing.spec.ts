@@ -21,6 +21,7 @@ describe('Routing', () => {
   /** Milliseconds that each point takes, and whom it lists. */
   let lists: Map<Peer, [number, Peer[]]>
   let asked: Array<[Peer, number]>
+  let wanted: Array<{ namespace: string, peer: PeerId | undefined, limit: number }>
 
   beforeEach(async () => {
     const [one, two, three, four, five] = await makePeers(5) as [Peer, Peer, Peer, Peer, Peer]
@@ -31,6 +32,7 @@ describe('Routing', () => {
     stored = []
     lists = new Map()
     asked = []
+    wanted = []
     vi.useFakeTimers()
   })
 
@@ -49,7 +51,8 @@ describe('Routing', () => {
       discovery: {
         orStopping: signal => signal ?? new AbortController().signal,
         recordOf: () => undefined,
-        lookUp: async function * (point) {
+        lookUp: async function * (point, namespace, { peer, limit }) {
+          wanted.push({ namespace, peer, limit })
           asked.push([point as any, Date.now() - start])
           const [ms, peers] = lists.get(point as any) ?? [1, []]
           await new Promise(resolve => { setTimeout(resolve, ms) })
@@ -113,6 +116,34 @@ describe('Routing', () => {
     expect(registryAsked).toBe(450)
     // one of which it says nothing but that it is there is not found
     expect(found).toMatchObject({ value: { multiaddrs: [multiaddr('/ip4/192.0.2.3/tcp/3')] } })
+  })
+
+  it('asks points for the one peer that is looked for, and for a hundred of those who have a block', async () => {
+    points = [points[0]!]
+    await settled(routing().findPeer(bob.peerId))
+    await settled(collect(routing().findProviders(cid)))
+
+    expect(wanted).toEqual([
+      { namespace: bob.peerId.toString(), peer: bob.peerId, limit: 1 },
+      { namespace: 'bafkreiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354', peer: undefined, limit: 100 }
+    ])
+  })
+
+  it('does not ask a point where it is itself', async () => {
+    await settled(routing().findPeer(points[1]!.peerId))
+
+    expect(asked.map(([point]) => point)).toEqual([points[0], points[2]])
+  })
+
+  it('leaves nothing behind on its caller\'s signal, nor a timer', async () => {
+    lists.set(points[0]!, [1, [bob]])
+    const { signal } = new AbortController()
+    const listening = vi.spyOn(signal, 'addEventListener')
+    const leaving = vi.spyOn(signal, 'removeEventListener')
+    await settled(routing().findPeer(bob.peerId, { signal }))
+
+    expect(leaving.mock.calls.length).toBe(listening.mock.calls.length)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('finds nobody when all have said so', async () => {
