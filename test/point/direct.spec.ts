@@ -268,6 +268,18 @@ describe('watching without a connection', () => {
     await Promise.all([third.return(undefined), fourth.return(undefined)])
   })
 
+  it('gives its place back when nobody waits for it any more, also where nobody says so', async () => {
+    const point = await start({ maxSubscriptions: 1 })
+    const controller = new AbortController()
+    await point.watch('my-app', undefined, { ...from(), signal: controller.signal }).next()
+    await expect(point.watch('my-app', undefined, from()).next()).rejects.toMatchObject({ name: 'UnavailableError' })
+    controller.abort()
+    const news = point.watch('my-app', undefined, from())
+
+    await expect(news.next()).resolves.toMatchObject({ done: false })
+    await news.return()
+  })
+
   it('ends when it is not allowed any more', async () => {
     vi.useFakeTimers({ now: Date.now(), toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
     let isAllowed = true
@@ -283,13 +295,13 @@ describe('watching without a connection', () => {
 
   it('ends when nobody waits for it, and when the point stops, and leaves nothing behind', async () => {
     const store = new MemoryStore()
-    let watching = 0
+    const watching = new Set<object>()
     const subscribe = store.subscribe.bind(store)
     store.subscribe = (namespace, onChange) => {
       const end = subscribe(namespace, onChange)
-      watching++
+      watching.add(onChange)
 
-      return () => { watching--; end() }
+      return () => { watching.delete(onChange); end() }
     }
     const point = await start({ store })
     const controller = new AbortController()
@@ -297,12 +309,12 @@ describe('watching without a connection', () => {
     const two = point.watch('my-app', undefined, from())
     await Promise.all([one.next(), two.next()])
     const [ended, stopped] = [one.next(), two.next()]
-    expect(watching).toBe(2)
+    expect(watching.size).toBe(2)
     controller.abort()
 
     expect(await ended).toEqual({ done: true, value: undefined })
     await point.stop()
     expect(await stopped).toEqual({ done: true, value: undefined })
-    expect(watching).toBe(0)
+    expect(watching.size).toBe(0)
   })
 })

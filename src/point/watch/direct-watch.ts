@@ -71,8 +71,14 @@ export class DirectWatch {
     const { store, namespace, sit } = this.#init
     const giveBack = sit(reason => { this.#leaving = reason; this.#wake() })
     const unsubscribe = store.subscribe?.(namespace, (gone, isMissing) => { this.#note(gone, isMissing) })
-    const onAbort = (): void => { this.#wake() }
-    signal.addEventListener('abort', onAbort)
+    // also where what was told last has not been taken, and never will be
+    const release = (): void => {
+      signal.removeEventListener('abort', release)
+      unsubscribe?.()
+      giveBack()
+      this.#wake()
+    }
+    signal.addEventListener('abort', release)
     let isFirst = true
 
     try {
@@ -96,9 +102,7 @@ export class DirectWatch {
         }
       }
     } finally {
-      signal.removeEventListener('abort', onAbort)
-      unsubscribe?.()
-      giveBack()
+      release()
     }
   }
 

@@ -131,6 +131,13 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
 
   only('/network/:network/events', 'GET')
   app.get('/network/:network/events', async c => {
+    const headers = { ...NO_STORE, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
+
+    // nobody would take anything of a stream
+    if (c.req.method === 'HEAD') {
+      return c.body(null, 200, headers)
+    }
+
     const cookie = cookieOf(c.req.header('last-event-id') ?? c.req.query('cookie'))
     const news = serving().services.rendezvousPoint.watch(namespaceOf(c), cookie, { ...asker(c), signal: c.req.raw.signal })
 
@@ -141,7 +148,7 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
         id: base64url.encode(cookie),
         data: `{${peersJson(registrations, now)},"gone":${JSON.stringify(gone)},"resync":${resync},"more":${more}}`
       }
-    }), 200, { ...NO_STORE, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+    }), 200, headers)
   })
 
   only('/coordinator/heartbeat', 'POST')
@@ -149,7 +156,11 @@ export function registryRoutes (sources: HttpSources, values: HttpValues): Hono<
   app.post('/coordinator/heartbeat', async c => {
     const peer = await prover(c)
     const registrations = await serving().services.rendezvousPoint.find(peer.toString(), undefined, asker(c, peer))
-    seen.note(peer.toString(), Date.now())
+
+    // of others there is nothing to remember, and whoever likes makes as many as they like
+    if (registrations.length > 0) {
+      seen.note(peer.toString(), Date.now())
+    }
 
     return c.json({ peerId: peer.toString(), networks: registrations.map(({ namespace, expires }) => ({ network: namespace, expires: iso(expires) })), interval: HEARTBEAT }, 200, NO_STORE)
   })

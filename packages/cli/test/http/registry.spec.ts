@@ -395,6 +395,19 @@ describe('events', () => {
     socket.destroy()
   })
 
+  it('are no place for who asks for the headers alone', async () => {
+    const point = await httpPoint({ maxSubscriptions: 1 })
+
+    for (let i = 0; i < 3; i++) {
+      const { status, headers } = await ask(`${point.url}/network/my-app/events`, { method: 'HEAD' })
+      expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    }
+
+    const { status, close } = await events(point)
+    expect(status).toBe(200)
+    await close()
+  })
+
   it('are given up with the connection', async () => {
     const point = await httpPoint({ maxSubscriptions: 1 })
     const { close } = await events(point)
