@@ -27,6 +27,8 @@ const WIDE = { viewport: { width: 1280, height: 900 } }
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true }
 
 const program = spawn(process.execPath, [PROGRAM, 'point', '--memory', '--json', '--listen', '/ip4/127.0.0.1/tcp/0', '--http', '127.0.0.1:0', '--admin', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+// it may end before somebody waits for that
+const ended = once(program, 'close')
 const { value: first = '{}' } = await createInterface({ input: program.stdout })[Symbol.asyncIterator]().next()
 const { addresses: [address], peerId, http, admin } = JSON.parse(first)
 const alice = await createLibp2p({
@@ -231,7 +233,7 @@ try {
   await saysSoon(left, '#live', /^Live$/)
   program.kill('SIGTERM')
   await saysSoon(left, '#live', /^Not connected; trying again$/)
-  assert.equal((await once(program, 'close'))[0], 0)
+  assert.equal((await ended)[0], 0)
   console.log('it says so when the point has ended, which it does while somebody looks')
 } finally {
   program.kill('SIGKILL')
