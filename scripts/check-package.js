@@ -15,7 +15,7 @@ const MAX_PACKAGES = 60
 const MAX_MEGABYTES = 20
 
 /** What the client may add to a page that has libp2p, compressed. */
-const MAX_CLIENT_KIBIBYTES = 15
+const MAX_CLIENT_KIBIBYTES = 32
 
 const directory = mkdtempSync(join(tmpdir(), 'package-'))
 
