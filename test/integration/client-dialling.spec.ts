@@ -1,3 +1,4 @@
+import { isPeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it } from 'vitest'
 import { publicAddresses } from '../../src/index.ts'
@@ -75,14 +76,19 @@ describe('autoDial', () => {
 
   it('does not keep a node from stopping', async () => {
     const [peer] = await makePeers(1)
-    const point = await scriptedPoint(listing(async () => [await listed(peer!, 'ns')]))
+    const isHeld = Promise.withResolvers<void>()
+    const point = await scriptedPoint(listing(async () => {
+      await isHeld.promise
+
+      return [await listed(peer!, 'ns')]
+    }))
     const node = await clientNode({ points: [point.address], namespaces: ['ns'], autoDial: 1 })
     let signal: AbortSignal | undefined
     const { connectionManager } = (node as any).components
     const { openConnection } = connectionManager
     const dialled = new Promise<void>(resolve => {
       connectionManager.openConnection = async (target: any, options: any) => {
-        if (!peer!.peerId.equals(target)) {
+        if (!isPeerId(target) || !peer!.peerId.equals(target)) {
           return openConnection.call(connectionManager, target, options)
         }
 
@@ -92,6 +98,7 @@ describe('autoDial', () => {
         return new Promise((resolve, reject) => { options.signal.addEventListener('abort', () => { reject(options.signal.reason) }) })
       }
     })
+    isHeld.resolve()
     await dialled
     await node.stop()
 
