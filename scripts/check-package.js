@@ -54,7 +54,8 @@ function checkDependencies (path) {
     .map(line => /^(?!\s*\*).*(?:from |import |import\()'((?:@[^/']+\/)?[^./':][^/':]*)(?:\/[^']*)?'/.exec(line)?.[1])
     .filter(dependency => dependency != null))
   const missing = [...imported].filter(dependency => dependencies[dependency] == null)
-  const idle = Object.keys(dependencies).filter(dependency => !imported.has(dependency))
+  // a peer may be there for what users hand over
+  const idle = Object.keys(own).filter(dependency => !imported.has(dependency))
 
   if (missing.length + idle.length > 0) {
     throw new Error(`${name} imports without depending on it: ${missing.join(', ') || 'nothing'}; depends on without importing it: ${idle.join(', ') || 'nothing'}`)
