@@ -189,3 +189,6 @@ try {
   site.close()
   secureSite.close()
 }
+
+// a WebRTC connection of Node leaves something behind that keeps a process, whatever is closed
+process.exit()
