@@ -4,6 +4,10 @@ import type { Libp2p } from '@libp2p/interface'
 
 const PROTOCOL = '/tab/1.0.0'
 
+/** How often a greeting is tried, and milliseconds in between. */
+const TRIES = 20
+const PAUSE = 500
+
 export interface Heard {
   from: string
   text: string
@@ -83,7 +87,22 @@ export class Greeter {
 
   async #greetAll (namespace: string): Promise<void> {
     for await (const { id } of this.#node.services.rendezvous.watch(namespace)) {
-      this.say(String(id), 'hello').catch(err => { this.#failed.push(`${id}: ${err}`) })
+      this.#greet(String(id)).catch(err => { this.#failed.push(`${id}: ${err}`) })
+    }
+  }
+
+  /** A connection through the relay may be there first, on which nothing can be said; the one beside it comes soon. */
+  async #greet (id: string): Promise<void> {
+    for (let left = TRIES; ; left--) {
+      try {
+        return await this.say(id, 'hello')
+      } catch (err) {
+        if (left === 1) {
+          throw err
+        }
+
+        await new Promise(resolve => { setTimeout(resolve, PAUSE) })
+      }
     }
   }
 }
