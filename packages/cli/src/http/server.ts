@@ -1,5 +1,6 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
+import { FairPlaces } from 'libp2p-rendezvous'
 import { Failure, UsageError } from '../failures.ts'
 import { portProblem } from '../ports.ts'
 import { operatorRoutes } from './admin.ts'
@@ -9,7 +10,6 @@ import { errorAnswers } from './errors.ts'
 import { healthRoutes, metricsRoutes } from './health.ts'
 import { namesOf, onlyOwnHosts } from './hosts.ts'
 import { privatePage, publicPage } from './page/parts.ts'
-import { Places } from './places.ts'
 import { registryRoutes } from './registry.ts'
 import { routingRoutes } from './routing.ts'
 import type { HttpEnv, HttpServers, HttpSources, HttpValues, Part } from './types.ts'
@@ -134,22 +134,18 @@ function serverOf (fetch: Fetch, { requestTimeout = REQUEST_TIMEOUT, maxHttpConn
       connectionsCheckingInterval: Math.min(LOOK_INTERVAL, requestTimeout)
     }
   }) as Server
-  const places = new Places<Socket>(maxHttpConnections)
+  const places = new FairPlaces<Socket>(socket => { socket.destroy() })
   server.setTimeout(requestTimeout * SILENCE)
-  server.on('connection', socket => { admit(socket, places) })
+  server.on('connection', socket => { admit(socket, places, maxHttpConnections) })
   // a tunnel; Node would close the connection without a word
   server.on('connect', (_, socket) => { socket.end(bare('405 Method Not Allowed')) })
 
   return server
 }
 
-function admit (socket: Socket, places: Places<Socket>): void {
-  const network = networkOfIp(socket.remoteAddress ?? '')
-  const { isTaken, displaced } = places.take(network, socket)
-  displaced?.destroy()
-
-  if (isTaken) {
-    socket.once('close', () => { places.leave(network, socket) })
+function admit (socket: Socket, places: FairPlaces<Socket>, max: number): void {
+  if (places.take(socket, networkOfIp(socket.remoteAddress ?? ''), max)) {
+    socket.once('close', () => { places.release(socket) })
   } else {
     socket.end(bare('503 Service Unavailable', 'retry-after: 5'))
     socket.destroySoon()
